@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(string, first) __attribute__((format(printf, string, first)))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 enum err_kind {
