@@ -31,12 +31,9 @@
 	X(QUIT, "quit", "QUIT") \
 	X(IDLE, "idle", "")
 
-enum phase {
 #define PHASE_ENUM(name, word, command) PHASE_##name,
-	PHASES(PHASE_ENUM)
+enum phase { PHASES(PHASE_ENUM) PHASE_COUNT };
 #undef PHASE_ENUM
-	PHASE_COUNT
-};
 
 /*
  * Failures that are ours or the network's: name, word, enhanced code, text.  They
@@ -56,11 +53,14 @@ enum phase {
 	X(LOST, "connection_lost", 4, 4, 2, "the connection was lost") \
 	X(PROTOCOL, "protocol", 4, 5, 0, "the host broke the SMTP protocol") \
 	X(UNSOLICITED, "unsolicited", 4, 5, 0, "the host answered what was not asked") \
-	X(TLS_INJECTION, "starttls_injection", 4, 7, 5, "plain bytes followed the answer to STARTTLS") \
+	X(TLS_INJECTION, "starttls_injection", 4, 7, 5, \
+		"plain bytes followed the answer to STARTTLS") \
 	X(TLS_FAILED, "tls_failed", 4, 7, 5, "the TLS handshake failed") \
-	X(TLS_UNVERIFIED, "tls_unverified", 4, 7, 5, "the host's certificate does not prove its name") \
+	X(TLS_UNVERIFIED, "tls_unverified", 4, 7, 5, \
+		"the host's certificate does not prove its name") \
 	X(TLS_MISSING, "tls_missing", 4, 7, 4, "TLS is required and the host does not offer it") \
-	X(AUTH_MISSING, "auth_missing", 4, 7, 8, "the relay offers no way to log in that we may use") \
+	X(AUTH_MISSING, "auth_missing", 4, 7, 8, \
+		"the relay offers no way to log in that we may use") \
 	X(TOO_LARGE, "too_large", 5, 3, 4, "the message is larger than the host accepts") \
 	X(NO_SMTPUTF8, "no_smtputf8", 5, 6, 7, "the address needs SMTPUTF8, which the host lacks") \
 	X(BAD_ADDRESS, "bad_address", 5, 1, 3, "the recipient's address is not valid") \
@@ -70,12 +70,9 @@ enum phase {
 	X(HELD_BACK, "gate_closed", 4, 3, 0, "stopped before the final dot") \
 	X(LOCAL, "local_shortage", 4, 3, 1, "this system is short of a resource")
 
-enum failure {
 #define FAILURE_ENUM(name, word, class, subject, detail, text) FAILURE_##name,
-	FAILURES(FAILURE_ENUM)
+enum failure { FAILURES(FAILURE_ENUM) FAILURE_COUNT };
 #undef FAILURE_ENUM
-	FAILURE_COUNT
-};
 
 /* RFC 3463: class 2, 4 or 5; all zero = there was none. */
 struct enhanced {

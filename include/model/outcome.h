@@ -24,12 +24,9 @@
 	X(CANCELLED, "cancelled", true, "not sent: the campaign was cancelled") \
 	X(FAILED, "failed", true, "never offered: cannot be composed, addressed or routed")
 
-enum outcome {
 #define OUTCOME_ENUM(name, word, final, text) OUTCOME_##name,
-	OUTCOMES(OUTCOME_ENUM)
+enum outcome { OUTCOMES(OUTCOME_ENUM) OUTCOME_COUNT };
 #undef OUTCOME_ENUM
-	OUTCOME_COUNT
-};
 
 const char *outcome_word(enum outcome outcome);
 const char *outcome_meaning(enum outcome outcome);

@@ -51,12 +51,9 @@ enum verdict_group {
 	X(VIRUS, "virus", GROUP_MESSAGE) \
 	X(SUPPRESSED, "suppressed", GROUP_SUPPRESS)
 
-enum category {
 #define CATEGORY_ENUM(name, word, group) CATEGORY_##name,
-	CATEGORIES(CATEGORY_ENUM)
+enum category { CATEGORIES(CATEGORY_ENUM) CATEGORY_COUNT };
 #undef CATEGORY_ENUM
-	CATEGORY_COUNT
-};
 
 /* Whom the evidence concerns, smallest first. */
 enum scope {

@@ -1,6 +1,9 @@
 /*
  * The words of the model as texts.  Each table in the headers is a list of rows;
  * here the rows become arrays, so that a word and its enum cannot drift apart.
+ *
+ * The words are a promise to others: they stand in tables, in the delivery log and
+ * in manuals.  A word is added, never changed.
  */
 #include "model/attempt.h"
 #include "model/evidence.h"
@@ -34,7 +37,8 @@ static const struct {
 	struct enhanced enhanced;
 	const char *text;
 } failures[] = {
-#define FAILURE_ROW(name, word, class, subject, detail, text) {word, {class, subject, detail}, text},
+#define FAILURE_ROW(name, word, class, subject, detail, text) \
+	{word, {class, subject, detail}, text},
 	FAILURES(FAILURE_ROW)
 #undef FAILURE_ROW
 };
