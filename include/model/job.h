@@ -1,7 +1,8 @@
 /*
- * A job: one message to one recipient, as a worker holds it from claim to report.
- * Its slices live in the arena of the claim that brought it (see intake/intake.h);
- * a few hundred bytes, never a body.
+ * A job: one message to one recipient, as a worker holds it from claim to report,
+ * and what it shares with others: its batch, its campaign, its tenant.  All four
+ * live in the claim that brought them (intake/intake.h), which goes when the last
+ * of its batches is closed.  A few hundred bytes a job, never a body.
  */
 #ifndef MODEL_JOB_H
 #define MODEL_JOB_H
@@ -10,7 +11,9 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "base/list.h"
 #include "base/slice.h"
+#include "model/outcome.h"
 
 enum on_in_doubt {
 	ON_IN_DOUBT_RETRY,
@@ -18,32 +21,56 @@ enum on_in_doubt {
 	ON_IN_DOUBT_HOLD,
 };
 
+struct tenant {
+	struct id id;
+	struct slice name;
+	struct slice bounce_domain;   /* of the VERP return path */
+	struct slice tracking_domain; /* host of https links; empty = none */
+	struct slice sender_id;       /* the last part of Feedback-ID */
+	int weight;                   /* its share among tenants, 1..1000 */
+};
+
 /* What all jobs of a campaign share, as it was when they were claimed. */
 struct campaign {
-	struct id tenant;
+	struct tenant *tenant;
 	struct id id;
 	struct id content;
 	struct slice name;
 	struct slice pool;
 	struct slice stream; /* which suppressions hold: the stream's and '*' */
 	int priority;        /* 0 = transactional */
-	int64_t expires_us;  /* lifetime from the first lease on */
+	int weight;
+	int64_t expires_us; /* lifetime from the first lease on */
 	enum on_in_doubt on_in_doubt;
 };
 
-struct job {
+/* A leased row of penguin.batches: closed when no job of it is at hand any more. */
+struct batch {
+	struct list_link link; /* for who keeps it */
 	struct id id;
-	struct id batch;
-	const struct campaign *campaign;
+	struct id token;
+	struct campaign *campaign;
+	struct slice tag;
+	unsigned at_hand;               /* jobs without a final state, not filed, not given back */
+	unsigned counts[OUTCOME_COUNT]; /* jobs by final state: what the close adds up */
+	void *claim;                    /* whose memory this is */
+};
+
+struct job {
+	struct list_link link; /* for the stage that holds it */
+	struct id id;
+	struct batch *batch;
 	struct slice recipient; /* as enqueued */
 	struct slice vars;      /* JSON object, or empty */
 	struct slice source;    /* a retry's: where the last attempt came from */
 	struct slice keys;      /* DKIM keys pinned at the first attempt, or empty */
 	int content_version;
-	int attempts;        /* made before this one */
-	int64_t first_us;    /* first lease, wall clock: Date and t= */
-	int64_t enqueued_us; /* wall clock, from the id */
-	float engagement;    /* NaN where the app gave none */
+	int attempts;            /* made before this one */
+	int64_t first_us;        /* first lease, wall clock: Date and t= */
+	int64_t due_us;          /* wall clock: when this attempt was due */
+	float engagement;        /* NaN where the app gave none */
+	bool possible_duplicate; /* an attempt of unknown end came before */
+	void *plan;              /* the worker's: domain, site, lane */
 };
 
 const char *on_in_doubt_word(enum on_in_doubt policy);
