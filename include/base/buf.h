@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/slice.h"
@@ -26,8 +27,27 @@ void buf_init(struct buf *buf, size_t max);
 void buf_clear(struct buf *buf); /* frees; may be used again with the same max */
 void buf_reset(struct buf *buf); /* empties and unspoils; keeps the memory */
 
-void buf_add(struct buf *buf, struct slice s);
-void buf_add_byte(struct buf *buf, char c);
+/*
+ * The slice may not lie in the buf itself.  Inline, since composing a message is
+ * little else: a literal becomes a move or two.
+ */
+void buf_add_slow(struct buf *buf, struct slice s);
+
+static inline void buf_add(struct buf *buf, struct slice s)
+{
+	if (s.n == 0 || s.n > buf->cap - buf->n || buf->spoiled) {
+		buf_add_slow(buf, s);
+		return;
+	}
+	memcpy(buf->p + buf->n, s.p, s.n);
+	buf->n += s.n;
+}
+
+static inline void buf_add_byte(struct buf *buf, char c)
+{
+	buf_add(buf, slice_make(&c, 1));
+}
+
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_format(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 void buf_add_format_list(struct buf *buf, const char *format, va_list args) PRINTF_LIKE(2, 0);

@@ -14,10 +14,18 @@
 /* `line` > 0 ends each line of so many characters (a multiple of 4) with CRLF; the last too. */
 void codec_base64(struct buf *out, struct slice bytes, size_t line);
 
-/* Blanks and line ends are passed over; false when anything else is not base64. */
+/*
+ * Decoders that return false leave out as it was.
+ *
+ * Blanks and line ends are passed over; false when anything else is not base64,
+ * or the padding is not right.
+ */
 bool codec_base64_decode(struct buf *out, struct slice text);
 
-/* Lower case, without padding; the decoder takes both cases. */
+/*
+ * Lower case, without padding; the decoder takes both cases, and no bits but zeros
+ * behind the last byte: one value has one spelling.
+ */
 void codec_base32(struct buf *out, struct slice bytes);
 bool codec_base32_decode(struct buf *out, struct slice text);
 
@@ -37,7 +45,7 @@ void codec_utf8_add(struct buf *out, uint32_t point);
 
 /*
  * As valid UTF-8 without NUL, for Postgres and terminals: a byte that is neither
- * becomes \xNN, C0 controls but tab too.  At most max bytes, cut between characters.
+ * becomes \xNN, controls but tab too.  At most max bytes, cut between characters.
  */
 void codec_printable(struct buf *out, struct slice bytes, size_t max);
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -28,7 +29,8 @@ void *map_remove(struct map *map, struct slice key);
 
 /*
  * Walks in no order: start with *at == 0, until false.  The map may lose the
- * entry just seen during the walk, and nothing else may change.
+ * entry just seen during the walk, and nothing else may change.  The key is
+ * borrowed until the next put, or its removal.
  */
 bool map_next(const struct map *map, size_t *at, struct slice *ret_key, void **ret_value);
 
