@@ -20,8 +20,7 @@ struct heap {
 	size_t cap;
 };
 
-#define HEAP_OWNER(node, type, member) \
-	((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define HEAP_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 void heap_init(struct heap *heap);
 void heap_clear(struct heap *heap); /* the nodes are the caller's */

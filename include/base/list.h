@@ -20,13 +20,12 @@ struct list {
 	size_t count;
 };
 
-#define LIST_OWNER(link, type, member) \
-	((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define LIST_OWNER(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 void list_init(struct list *list);
-void list_push(struct list *list, struct list_link *link);       /* at the end */
+void list_push(struct list *list, struct list_link *link); /* at the end */
 void list_push_front(struct list *list, struct list_link *link);
-void list_remove(struct list *list, struct list_link *link);     /* must be on it */
+void list_remove(struct list *list, struct list_link *link); /* must be on it */
 
 /* NULL at the end, or when empty.  _pop takes it off. */
 struct list_link *list_first(const struct list *list);
