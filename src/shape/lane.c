@@ -1,0 +1,205 @@
+/*
+ * The choke point.  lane_ask() walks the limits from the widest to the narrowest
+ * and answers with the one that makes the caller wait longest, so that "why is
+ * this not going faster" has one true answer.  A limit of counted connections ends
+ * by an event: who was told to wait for room stands in a line and is woken in
+ * that order, one for each connection that ends.
+ *
+ * Back-off after failures doubles from 10 s; it is the site's, seen from one
+ * source, and no job's attempt is used by waiting for it.
+ */
+#include "shape/lane.h"
+
+#include <string.h>
+
+#include "parts.h"
+
+#define AWAY_FIRST_US (10 * INT64_C(1000000))
+#define AWAY_DOUBLINGS 16
+
+static const char *const words[] = {
+	[LIMIT_NONE] = "none",
+	[LIMIT_HELD_SOURCE] = "held_source",
+	[LIMIT_HELD_PROVIDER] = "held_provider",
+	[LIMIT_SUSPENDED] = "suspended",
+	[LIMIT_SITE_CONNECTIONS] = "site_connections",
+	[LIMIT_PROVIDER_CONNECTIONS] = "provider_connections",
+	[LIMIT_PROVIDER_RATE] = "provider_rate",
+	[LIMIT_CONNECT_RATE] = "connect_rate",
+};
+_Static_assert(sizeof(words) / sizeof(words[0]) == LIMIT_COUNT, "a word for every limit");
+
+const char *lane_limit_word(enum lane_limit limit)
+{
+	return words[limit];
+}
+
+const struct shape_limits *lane_limits(const struct lane *lane)
+{
+	return lane->usage->provider != NULL ? &lane->usage->provider->limits
+					     : &lane->shape->no_limits;
+}
+
+/* The longest wait wins. */
+static void offer(struct lane_answer *answer, enum lane_limit limit, int64_t wait_us, int64_t level,
+	int64_t usage)
+{
+	if (wait_us > answer->wait_us) {
+		*answer = (struct lane_answer){
+			.wait_us = wait_us, .limit = limit, .level = level, .usage = usage};
+	}
+}
+
+static void ask_connections(
+	const struct lane *lane, const struct shape_limits *limits, struct lane_answer *answer)
+{
+	if (limits->connections > 0 && lane->usage->connections >= limits->connections) {
+		offer(answer, LIMIT_PROVIDER_CONNECTIONS, LANE_WAIT_EVENT, limits->connections,
+			lane->usage->connections);
+	}
+	if (limits->connections_per_site > 0 && lane->connections >= limits->connections_per_site) {
+		offer(answer, LIMIT_SITE_CONNECTIONS, LANE_WAIT_EVENT, limits->connections_per_site,
+			lane->connections);
+	}
+}
+
+static void ask_held(const struct lane *lane, struct lane_answer *answer)
+{
+	const struct provider *provider = lane->usage->provider;
+
+	if (lane->source->held != NULL) {
+		offer(answer, LIMIT_HELD_SOURCE, LANE_WAIT_EVENT, 0, 0);
+		answer->text = slice_of(lane->source->held);
+	} else if (provider != NULL && provider->held != NULL) {
+		offer(answer, LIMIT_HELD_PROVIDER, LANE_WAIT_EVENT, 0, 0);
+		answer->text = slice_of(provider->held);
+	}
+}
+
+void lane_ask(const struct lane *lane, enum lane_step step, int64_t now_us,
+	struct lane_answer *ret_answer)
+{
+	const struct shape_limits *limits = lane_limits(lane);
+
+	*ret_answer = (struct lane_answer){.limit = LIMIT_NONE};
+	ask_held(lane, ret_answer);
+	if (step == LANE_CONNECT) {
+		offer(ret_answer, LIMIT_CONNECT_RATE, rate_wait_us(&lane->usage->connects, now_us),
+			limits->connects, 0);
+		ask_connections(lane, limits, ret_answer);
+	}
+	/* No use in a connection that may not send yet. */
+	offer(ret_answer, LIMIT_PROVIDER_RATE, rate_wait_us(&lane->usage->messages, now_us),
+		limits->messages, 0);
+	if (lane->away_until_us > now_us && step == LANE_CONNECT) {
+		offer(ret_answer, LIMIT_SUSPENDED, lane->away_until_us - now_us, 0, lane->failures);
+		if (ret_answer->limit == LIMIT_SUSPENDED) {
+			ret_answer->text = slice_of(lane->why);
+		}
+	}
+}
+
+void lane_connecting(struct lane *lane, int64_t now_us)
+{
+	lane->connections++;
+	lane->usage->connections++;
+	rate_take(&lane->usage->connects, now_us);
+	if (list_linked(&lane->link)) {
+		list_remove(&lane->usage->waiting, &lane->link);
+	}
+}
+
+void lane_wait_for_room(struct lane *lane)
+{
+	if (!list_linked(&lane->link)) {
+		list_push(&lane->usage->waiting, &lane->link);
+	}
+}
+
+void lane_disconnected(struct lane *lane)
+{
+	struct usage *usage = lane->usage;
+	struct list_link *link;
+
+	lane->connections--;
+	usage->connections--;
+	link = list_pop(&usage->waiting);
+	if (link != NULL && lane->shape->on_room != NULL) {
+		lane->shape->on_room(lane->shape->room_owner, LIST_OWNER(link, struct lane, link));
+	}
+}
+
+void lane_sending(struct lane *lane, int64_t now_us)
+{
+	rate_take(&lane->usage->messages, now_us);
+}
+
+unsigned lane_connections(const struct lane *lane)
+{
+	return lane->connections;
+}
+
+unsigned lane_messages_per_connection(const struct lane *lane)
+{
+	return lane_limits(lane)->messages_per_connection;
+}
+
+static void remember_why(struct lane *lane, struct slice text)
+{
+	text = slice_first(text, sizeof(lane->why) - 1);
+	memcpy(lane->why, text.n > 0 ? text.p : "", text.n);
+	lane->why[text.n] = '\0';
+}
+
+void lane_failed(
+	struct lane *lane, int64_t now_us, int64_t most_us, uint8_t spread, struct slice text)
+{
+	unsigned doublings = lane->failures < AWAY_DOUBLINGS ? lane->failures : AWAY_DOUBLINGS;
+	int64_t away_us = AWAY_FIRST_US << doublings;
+
+	if (lane->away_until_us > now_us) {
+		return; /* connections opened before the first failure are not news */
+	}
+	away_us = away_us < most_us ? away_us : most_us;
+	lane->failures++;
+	lane->away_until_us = now_us + away_us + away_us / 1024 * spread;
+	remember_why(lane, text);
+}
+
+void lane_worked(struct lane *lane)
+{
+	lane->failures = 0;
+}
+
+void lane_suspend(struct lane *lane, int64_t until_us, struct slice text)
+{
+	if (until_us > lane->away_until_us) {
+		lane->away_until_us = until_us;
+		remember_why(lane, text);
+	}
+}
+
+void *lane_owner(const struct lane *lane)
+{
+	return lane->owner;
+}
+
+void lane_set_owner(struct lane *lane, void *owner)
+{
+	lane->owner = owner;
+}
+
+struct source *lane_source(const struct lane *lane)
+{
+	return lane->source;
+}
+
+struct provider *lane_provider(const struct lane *lane)
+{
+	return lane->usage->provider;
+}
+
+struct slice lane_site(const struct lane *lane)
+{
+	return lane->site;
+}

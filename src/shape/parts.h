@@ -1,0 +1,80 @@
+/*
+ * The structs of shaping, shared by the files of this folder only.
+ */
+#ifndef SHAPE_PARTS_H
+#define SHAPE_PARTS_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rate.h"
+#include "shape/lane.h"
+#include "shape/shape.h"
+
+struct source {
+	struct slice name;
+	void *owner;
+	const char *held; /* why it is out of use, or NULL */
+	uint64_t hash;
+};
+
+struct member {
+	struct source *source;
+	unsigned weight;
+	int64_t turn; /* smooth weighted round robin */
+};
+
+struct pool {
+	struct slice name;
+	struct shape *shape;
+	struct member *members;
+	size_t count;
+};
+
+struct provider {
+	struct slice name;
+	const char *held;
+	struct shape_limits limits;
+};
+
+/* One source at one provider: what the provider counts. */
+struct usage {
+	struct provider *provider; /* NULL: a site of no provider, counted alone */
+	unsigned connections;
+	struct rate messages;
+	struct rate connects;
+	struct list waiting; /* lanes that were told to wait for room, oldest first */
+};
+
+struct lane {
+	struct list_link link; /* in usage->waiting */
+	struct shape *shape;
+	struct source *source;
+	struct usage *usage;
+	struct slice site;
+	struct slice key;
+	void *owner;
+	unsigned connections;
+	unsigned failures; /* in a row */
+	int64_t away_until_us;
+	char why[96]; /* of the suspension, cut */
+};
+
+struct shape {
+	struct map *sources;
+	struct map *pools;
+	struct map *providers;
+	struct map *usages; /* by source name, 0, provider name */
+	struct map *lanes;  /* by source name, 0, site */
+	struct shape_limits no_limits;
+	void (*on_room)(void *owner, struct lane *lane);
+	void *room_owner;
+};
+
+/* The limits that hold for a lane: its provider's, or none. */
+const struct shape_limits *lane_limits(const struct lane *lane);
+
+/* The usage of that source at that provider, or NULL while there was none. */
+struct usage *shape_find_usage(
+	const struct shape *shape, const struct source *source, const struct provider *provider);
+
+#endif

@@ -1,0 +1,244 @@
+/* Which source serves a site, and whether it may talk now. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "no_leaks.h"
+#include "shape/lane.h"
+#include "shape/shape.h"
+
+TestSuite(shape, .fini = no_leaks);
+
+#define SECOND INT64_C(1000000)
+
+static struct pool *pool_of(struct shape *shape, int count, const unsigned *weights)
+{
+	struct pool *pool = shape_pool(shape, slice_of("pool"));
+
+	for (int i = 0; i < count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		pool_add(pool, shape_source(shape, slice_of(name), NULL),
+			weights != NULL ? weights[i] : 1);
+	}
+	return pool;
+}
+
+Test(shape, weights_hold_over_time_at_a_provider)
+{
+	struct shape *shape = shape_new();
+	struct pool *pool = pool_of(shape, 3, (unsigned[]){1, 2, 5});
+	struct provider *gmail = shape_provider(shape, slice_of("gmail"));
+	int seen[3] = {0};
+
+	for (int i = 0; i < 800; i++) {
+		struct source *source = pool_choose(pool, gmail, slice_of("site"), slice_of(""));
+
+		seen[source_name(source).p[1] - '0']++;
+	}
+	cr_assert_eq(seen[0], 100);
+	cr_assert_eq(seen[1], 200);
+	cr_assert_eq(seen[2], 500);
+	shape_free(&shape);
+}
+
+Test(shape, a_small_site_sees_two_sources_and_always_the_same)
+{
+	struct shape *shape = shape_new();
+	struct pool *pool = pool_of(shape, 20, NULL);
+	int sites_of[20] = {0};
+
+	for (int site = 0; site < 500; site++) {
+		char name[16];
+		bool seen[20] = {false};
+		int count = 0;
+
+		snprintf(name, sizeof(name), "site%d", site);
+		for (int i = 0; i < 10; i++) {
+			struct slice source =
+				source_name(pool_choose(pool, NULL, slice_of(name), slice_of("")));
+
+			seen[atoi(source.p + 1)] = true;
+		}
+		for (int i = 0; i < 20; i++) {
+			count += seen[i];
+			sites_of[i] += seen[i];
+		}
+		cr_assert_eq(count, 2);
+	}
+	for (int i = 0; i < 20; i++) {
+		cr_expect(sites_of[i] > 20 && sites_of[i] < 90, "source %d serves %d", i,
+			sites_of[i]);
+	}
+	shape_free(&shape);
+}
+
+Test(shape, a_retry_goes_back_over_its_source_unless_it_is_held)
+{
+	struct shape *shape = shape_new();
+	struct pool *pool = pool_of(shape, 5, NULL);
+	struct source *third = shape_find_source(shape, slice_of("s3"));
+
+	for (int i = 0; i < 20; i++) {
+		cr_assert_eq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3")), third);
+	}
+	source_hold(third, "held by an operator");
+	cr_assert_neq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3")), third);
+	for (int i = 0; i < 5; i++) {
+		char name[4];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		source_hold(shape_find_source(shape, slice_of(name)), "all");
+	}
+	cr_assert_null(pool_choose(pool, NULL, slice_of("x"), slice_of("")));
+	shape_free(&shape);
+}
+
+Test(shape, connections_are_counted_for_the_site_and_for_the_provider)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+	struct lane_answer answer;
+	struct lane *a;
+	struct lane *b;
+
+	provider_limit(
+		provider, &(struct shape_limits){.connections = 3, .connections_per_site = 2});
+	a = shape_lane(shape, source, provider, slice_of("a"));
+	b = shape_lane(shape, source, provider, slice_of("b"));
+	cr_assert_eq(shape_lane(shape, source, provider, slice_of("a")), a);
+	lane_connecting(a, 0);
+	lane_connecting(a, 0);
+	lane_ask(a, LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.limit, LIMIT_SITE_CONNECTIONS);
+	cr_assert_eq(answer.wait_us, LANE_WAIT_EVENT);
+	lane_ask(b, LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.wait_us, 0);
+	lane_connecting(b, 0);
+	lane_ask(b, LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.limit, LIMIT_PROVIDER_CONNECTIONS);
+	cr_assert_eq(answer.level, 3);
+	cr_assert_eq(answer.usage, 3);
+	lane_disconnected(a);
+	lane_ask(b, LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.wait_us, 0);
+	shape_free(&shape);
+}
+
+static void remember(void *owner, struct lane *lane)
+{
+	*(struct lane **)owner = lane;
+}
+
+Test(shape, room_wakes_who_waited_first)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+	struct lane *woken = NULL;
+	struct lane *lanes[3];
+
+	provider_limit(provider, &(struct shape_limits){.connections = 1});
+	shape_on_room(shape, remember, &woken);
+	for (int i = 0; i < 3; i++) {
+		lanes[i] = shape_lane(
+			shape, source, provider, slice_of((const char *[]){"a", "b", "c"}[i]));
+	}
+	lane_connecting(lanes[0], 0);
+	lane_wait_for_room(lanes[1]);
+	lane_wait_for_room(lanes[2]);
+	lane_wait_for_room(lanes[1]);
+	lane_disconnected(lanes[0]);
+	cr_assert_eq(woken, lanes[1]);
+	lane_connecting(lanes[1], 0);
+	lane_disconnected(lanes[1]);
+	cr_assert_eq(woken, lanes[2]);
+	shape_free(&shape);
+}
+
+Test(shape, messages_are_never_more_than_rate_times_time_and_burst)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+	struct lane *lanes[2];
+	int sent = 0;
+
+	provider_limit(provider,
+		&(struct shape_limits){
+			.messages = 600, .messages_period_us = 60 * SECOND, .messages_burst = 5});
+	lanes[0] = shape_lane(shape, source, provider, slice_of("a"));
+	lanes[1] = shape_lane(shape, source, provider, slice_of("b"));
+	for (int64_t now = 0; now < 30 * SECOND; now += SECOND / 250) {
+		struct lane_answer answer;
+		struct lane *lane = lanes[now / 7 % 2];
+
+		lane_ask(lane, LANE_SEND, now, &answer);
+		if (answer.wait_us == 0) {
+			lane_sending(lane, now);
+			sent++;
+		} else {
+			cr_assert_eq(answer.limit, LIMIT_PROVIDER_RATE);
+		}
+		cr_assert(sent <= now * 10 / SECOND + 5);
+	}
+	cr_assert(sent >= 299, "sent %d", sent);
+	shape_free(&shape);
+}
+
+static const struct {
+	const char *label;
+	int64_t fail_at_s;
+	int64_t asked_at_s;
+	int64_t wait_s;
+} backoff[] = {
+	{"ten seconds at first", 0, 0, 10},
+	{"then nothing to wait for", -1, 10, 0},
+	{"twenty after the second", 10, 10, 20},
+	{"a failure while away is the same failure", 15, 15, 15},
+	{"forty after the third", 30, 30, 40},
+	{"at most what was said", 70, 70, 60},
+};
+
+Test(shape, failures_in_a_row_double_the_absence)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct lane *lane = shape_lane(shape, source, NULL, slice_of("a"));
+	struct lane_answer answer;
+
+	for (size_t i = 0; i < sizeof(backoff) / sizeof(backoff[0]); i++) {
+		if (backoff[i].fail_at_s >= 0) {
+			lane_failed(lane, backoff[i].fail_at_s * SECOND, 60 * SECOND, 0,
+				slice_of("no answer"));
+		}
+		lane_ask(lane, LANE_CONNECT, backoff[i].asked_at_s * SECOND, &answer);
+		cr_expect_eq(answer.wait_us, backoff[i].wait_s * SECOND, "%s: %lld",
+			backoff[i].label, (long long)answer.wait_us);
+	}
+	cr_assert_eq(answer.limit, LIMIT_SUSPENDED);
+	cr_assert(slice_equal(answer.text, slice_of("no answer")));
+	lane_worked(lane);
+	lane_failed(lane, 200 * SECOND, 60 * SECOND, 0, slice_of("x"));
+	lane_ask(lane, LANE_CONNECT, 200 * SECOND, &answer);
+	cr_assert_eq(answer.wait_us, 10 * SECOND);
+	shape_free(&shape);
+}
+
+Test(shape, permits_are_what_the_sources_may_send_soon)
+{
+	struct shape *shape = shape_new();
+	struct pool *pool = pool_of(shape, 3, NULL);
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+
+	cr_assert_eq(pool_permits(pool, provider, 0, 60 * SECOND, 500), 500);
+	provider_limit(provider,
+		&(struct shape_limits){
+			.messages = 60, .messages_period_us = 60 * SECOND, .messages_burst = 1});
+	cr_assert_eq(pool_permits(pool, provider, 0, 60 * SECOND, 500), 183);
+	source_hold(shape_find_source(shape, slice_of("s0")), "held");
+	cr_assert_eq(pool_permits(pool, provider, 0, 60 * SECOND, 500), 122);
+	cr_assert_eq(pool_permits(pool, NULL, 0, 60 * SECOND, 500), 500);
+	shape_free(&shape);
+}
