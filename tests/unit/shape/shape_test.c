@@ -1,6 +1,7 @@
 /* Which source serves a site, and whether it may talk now. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "no_leaks.h"
 #include "shape/lane.h"
@@ -58,7 +59,7 @@ Test(shape, a_small_site_sees_two_sources_and_always_the_same)
 			struct slice source =
 				source_name(pool_choose(pool, NULL, slice_of(name), slice_of("")));
 
-			seen[atoi(source.p + 1)] = true;
+			seen[strtol(source.p + 1, NULL, 10)] = true;
 		}
 		for (int i = 0; i < 20; i++) {
 			count += seen[i];
