@@ -76,7 +76,8 @@ void buf_add_format(struct buf *buf, const char *format, ...)
 }
 
 /* Bytes that the text has; up to room of them, with a NUL, are written. */
-static size_t print(struct buf *buf, size_t room, const char *format, va_list args)
+static PRINTF_LIKE(3, 0) size_t
+	print(struct buf *buf, size_t room, const char *format, va_list args)
 {
 	va_list again;
 	int n;

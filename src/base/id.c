@@ -71,27 +71,24 @@ static bool is_dash_place(size_t at)
 bool id_parse(struct slice text, struct id *ret_id)
 {
 	struct id id;
-	size_t byte = 0;
+	size_t at = 0;
 
 	if (text.n != ID_TEXT) {
 		return false;
 	}
-	for (size_t i = 0; i < ID_TEXT;) {
+	for (size_t byte = 0; byte < sizeof(id.bytes); byte++) {
 		int high;
 		int low;
 
-		if (is_dash_place(i)) {
-			if (text.p[i++] != '-') {
-				return false;
-			}
-			continue;
+		if (is_dash_place(at) && text.p[at++] != '-') {
+			return false;
 		}
-		high = hex_value(text.p[i++]);
-		low = hex_value(text.p[i++]);
+		high = hex_value(text.p[at++]);
+		low = hex_value(text.p[at++]);
 		if (high < 0 || low < 0) {
 			return false;
 		}
-		id.bytes[byte++] = (uint8_t)(high << 4 | low);
+		id.bytes[byte] = (uint8_t)(high << 4 | low);
 	}
 	*ret_id = id;
 	return true;

@@ -62,6 +62,24 @@ static bool is_bare(struct slice text)
 	return text.n > 0;
 }
 
+/* What follows the backslash, or 0 for a character that needs none. */
+static char escape_of(char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return c;
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	default:
+		return 0;
+	}
+}
+
 /* At most max bytes with both quotes (max >= 8). */
 static void add_quoted(struct buf *out, struct slice text, size_t max)
 {
@@ -71,13 +89,11 @@ static void add_quoted(struct buf *out, struct slice text, size_t max)
 	while (text.n > 0) {
 		size_t n = codec_utf8(text);
 		size_t before = out->n;
+		char escape = escape_of(text.p[0]);
 
-		if (text.p[0] == '"' || text.p[0] == '\\') {
+		if (escape != 0) {
 			buf_add_byte(out, '\\');
-			buf_add_byte(out, text.p[0]);
-		} else if (text.p[0] == '\n' || text.p[0] == '\r' || text.p[0] == '\t') {
-			buf_add_byte(out, '\\');
-			buf_add_byte(out, text.p[0] == '\n' ? 'n' : text.p[0] == '\r' ? 'r' : 't');
+			buf_add_byte(out, escape);
 		} else {
 			codec_printable(out, slice_first(text, n > 0 ? n : 1), SIZE_MAX);
 		}
