@@ -217,7 +217,7 @@ def run_program(run, test):
     if not [c for c in cases if c[0] != SKIPPED]:
         cases.append((FAILED, name, "ran no test"))
     if code != 0 and not any(c[0] == FAILED for c in cases):
-        cases.append((FAILED, name, f"exit {code}, build/logs/{log}"))
+        cases.append((FAILED, name, f"exit {code}: a leak, or a crash outside of a test; build/logs/{log}"))
     if any(c[0] == FAILED for c in cases):
         print(tail(log), flush=True)
     return cases
