@@ -158,21 +158,28 @@ static size_t line_pick(struct line *line, bool (*pick)(void *owner, struct job 
 	return picked;
 }
 
+static size_t class_pick(
+	struct class *class, bool (*pick)(void *owner, struct job *job), void *owner)
+{
+	struct list_link *link = list_first(&class->ring);
+	size_t picked = 0;
+
+	while (link != NULL) {
+		struct list_link *next = list_next(&class->ring, link);
+		struct line *line = LIST_OWNER(link, struct line, link);
+
+		picked += line_pick(line, pick, owner);
+		if (line->jobs.count == 0) {
+			line_leave(class, line);
+		}
+		link = next;
+	}
+	return picked;
+}
+
 void queue_pick(struct queue *queue, bool (*pick)(void *owner, struct job *job), void *owner)
 {
 	for (int i = 0; i < CLASSES; i++) {
-		struct class *class = &queue->classes[i];
-		struct list_link *link = list_first(&class->ring);
-
-		while (link != NULL) {
-			struct list_link *next = list_next(&class->ring, link);
-			struct line *line = LIST_OWNER(link, struct line, link);
-
-			queue->count -= line_pick(line, pick, owner);
-			if (line->jobs.count == 0) {
-				line_leave(class, line);
-			}
-			link = next;
-		}
+		queue->count -= class_pick(&queue->classes[i], pick, owner);
 	}
 }
