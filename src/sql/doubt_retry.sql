@@ -1,0 +1,32 @@
+-- Sends a job again of which it is not known whether it was sent (on_in_doubt: hold).
+-- $1 tenant_id uuid, $2 job_id uuid
+-- $3 batch_id uuid: UUIDv7, new
+-- $4 stripe int: of the counters
+-- rows: campaign_id uuid (none: the job is not in doubt, or no longer)
+WITH doubtful AS MATERIALIZED (
+	SELECT j.tenant_id, j.id, j.campaign_id, c.pool, c.priority, a.attempt_no
+	FROM penguin.jobs j
+	JOIN penguin.campaigns c ON c.tenant_id = j.tenant_id AND c.id = j.campaign_id
+	CROSS JOIN LATERAL (
+		SELECT x.state, x.attempt_no FROM penguin.attempts x
+		WHERE x.tenant_id = j.tenant_id AND x.job_id = j.id
+		ORDER BY x.flags & 2, x.id DESC
+		LIMIT 1) a
+	WHERE j.tenant_id = $1::uuid AND j.id = $2::uuid AND a.state = 'in_doubt'
+		AND NOT EXISTS (SELECT FROM penguin.batches b
+			WHERE b.tenant_id = j.tenant_id AND b.campaign_id = j.campaign_id
+				AND j.id = ANY (b.jobs))
+	FOR UPDATE OF c
+), counted AS (
+	INSERT INTO penguin.campaign_stats AS s (tenant_id, campaign_id, stripe, in_doubt)
+	SELECT d.tenant_id, d.campaign_id, $4::int, -1 FROM doubtful d
+	ON CONFLICT (tenant_id, campaign_id, stripe) DO UPDATE
+	SET in_doubt = s.in_doubt + excluded.in_doubt
+), filed AS (
+	INSERT INTO penguin.batches
+		(tenant_id, id, campaign_id, pool, priority, state, jobs, attempt_no)
+	SELECT d.tenant_id, $3::uuid, d.campaign_id, d.pool, d.priority, 'retrying',
+		ARRAY[d.id], ARRAY[d.attempt_no + 1]
+	FROM doubtful d
+)
+SELECT campaign_id FROM doubtful

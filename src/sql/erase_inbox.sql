@@ -1,0 +1,6 @@
+-- The same for what still lies in the inbox.
+-- $1 tenant_id uuid, $2 address text: lower case
+-- rows: none; the number of rows is in the command tag
+UPDATE penguin.inbox
+SET recipient = 'sha256:' || encode(sha256(convert_to($2::text, 'UTF8')), 'hex'), vars = '{}'
+WHERE tenant_id = $1::uuid AND lower(recipient) = $2::text

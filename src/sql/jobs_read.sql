@@ -1,0 +1,42 @@
+-- The members of claimed batches, in their order, with what must be known before sending.
+-- $1 tenants uuid[], $2 batches uuid[]: parallel
+-- $3 owner uuid, $4 token uuid: of the claim; a lost lease yields nothing
+-- $5 since uuid: lower bound of attempt ids to look at for evidence (a UUIDv7 made of the
+--	oldest first_leased_us less a day, all other bits 0)
+-- rows: tenant_id uuid, batch_id uuid, id uuid, recipient text (null: the job's row is
+--	gone), vars text (JSON), engagement real, attempt_no int (attempts made before),
+--	due_us bigint (null: now), source text (of the last attempt, or ''), first_us bigint
+--	(for Date and t=), suppressed text (reason, or ''), final text (the final
+--	state, where a lost owner left evidence of one, or ''), tried boolean (any attempt)
+SELECT b.tenant_id, b.id AS batch_id, m.id, j.recipient, j.vars::text AS vars, j.engagement,
+	coalesce(b.attempt_no[m.n], 0) AS attempt_no,
+	(extract(epoch FROM b.due[m.n]) * 1000000)::bigint AS due_us,
+	coalesce(b.source[m.n], '') AS source,
+	(extract(epoch FROM coalesce(b.first_at[m.n], b.first_leased_at)) * 1000000)::bigint
+		AS first_us,
+	coalesce(s.reason, '') AS suppressed, coalesce(e.final, '') AS final,
+	coalesce(e.tried, b.attempt_no[m.n] > 0, false) AS tried
+FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
+JOIN penguin.batches b ON b.tenant_id = k.tenant_id AND b.id = k.id
+	AND b.owner = $3::uuid AND b.token = $4::uuid
+JOIN penguin.campaigns c ON c.tenant_id = b.tenant_id AND c.id = b.campaign_id
+CROSS JOIN LATERAL unnest(b.jobs) WITH ORDINALITY AS m (id, n)
+LEFT JOIN LATERAL (
+	SELECT x.recipient, x.vars, x.engagement FROM penguin.jobs x
+	WHERE x.tenant_id = b.tenant_id AND x.id = m.id
+	LIMIT 1) j ON true
+LEFT JOIN LATERAL (
+	SELECT x.reason FROM penguin.suppressions x
+	WHERE x.tenant_id = b.tenant_id AND x.stream IN ('*', c.stream)
+		AND x.address IN (lower(j.recipient), '@' || lower(split_part(j.recipient, '@', -1)),
+			'sha256:' || encode(sha256(convert_to(lower(j.recipient), 'UTF8')), 'hex'))
+		AND (x.expires_at IS NULL OR x.expires_at > now())
+	LIMIT 1) s ON true
+LEFT JOIN LATERAL (
+	SELECT (array_agg(x.state ORDER BY x.id DESC) FILTER (WHERE x.state <> 'retrying'
+			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0)))[1] AS final,
+		count(*) > 0 AS tried
+	FROM penguin.attempts x
+	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
+	) e ON b.suspect
+ORDER BY b.tenant_id, b.id, m.n
