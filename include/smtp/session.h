@@ -28,31 +28,9 @@
 #include "io/loop.h"
 #include "io/tls.h"
 #include "model/evidence.h"
+#include "smtp/dialogue.h" /* envelope, timeouts, session_end, tls_policy */
 
 struct session;
-
-enum tls_policy {
-	TLS_POLICY_NONE,
-	TLS_POLICY_OPPORTUNISTIC, /* encrypted where offered, unverified */
-	TLS_POLICY_REQUIRED,      /* never in clear */
-	TLS_POLICY_VERIFIED,      /* never in clear, and the certificate proves the host's name */
-};
-
-/* RFC 5321 section 4.5.3.2; all scaled by one knob before they come here. */
-struct session_timeouts {
-	int64_t connect_us;
-	int64_t greeting_us;
-	int64_t ehlo_us;
-	int64_t starttls_us; /* reply and handshake together */
-	int64_t auth_us;
-	int64_t mail_us;
-	int64_t rcpt_us;
-	int64_t data_us;
-	int64_t block_us; /* no progress of the body for so long */
-	int64_t dot_us;   /* 10 minutes: less makes duplicates */
-	int64_t rset_us;
-	int64_t quit_us;
-};
 
 /* Borrowed for the life of the session; all slices too. */
 struct session_target {
@@ -66,22 +44,6 @@ struct session_target {
 	struct slice username; /* relays only; empty = no AUTH */
 	struct slice password;
 	const struct session_timeouts *timeouts;
-};
-
-struct envelope {
-	struct slice mail_from; /* without <>; empty = null path */
-	struct slice rcpt_to;   /* as it goes over the wire: A-label domain unless utf8 */
-	bool utf8;              /* needs SMTPUTF8 */
-	uint64_t size_bytes;    /* expected octets, CRLF counted, stuffing not; 0 = unknown */
-};
-
-/* Why a session ends. */
-struct session_end {
-	struct evidence
-		evidence; /* failure NONE and code 0: an end in order (idle, ours, 421 after success) */
-	bool was_ready;     /* it got past EHLO, STARTTLS and AUTH */
-	bool try_next_host; /* the host, not the site, refused or failed */
-	bool tls_broken;    /* opportunistic: worth a new connection in clear */
 };
 
 struct session_events {
@@ -112,10 +74,15 @@ void session_abort(struct session *session);
 /* In order (QUIT) when idle, at once otherwise; twice is once. */
 void session_close(struct session *session);
 
+/* The owner's own, NULL at birth: what is under way on it. */
+void session_set_user(struct session *session, void *user);
+void *session_user(const struct session *session);
+
 /* What EHLO offered: 0 = no limit known. */
 uint64_t session_size_limit(const struct session *session);
 unsigned session_messages(const struct session *session); /* transactions so far */
 int64_t session_opened_us(const struct session *session);
+const struct session_target *session_target(const struct session *session);
 const char *session_id(const struct session *session);    /* 16 hex digits, for logs */
 struct conn *session_conn(const struct session *session); /* for TLS and address texts */
 

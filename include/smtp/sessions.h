@@ -1,0 +1,102 @@
+/*
+ * The sessions of a worker, by lane (source x site): opens them host by host, keeps
+ * them between messages, closes them when they have served long enough.
+ *
+ * The owner of a lane asks for work's sake:
+ *
+ *	session = sessions_idle(lane)       one that waits: session_send() it now
+ *	sessions_want(lane, hosts, n)       none waits: open one; on_ready or on_unreachable
+ *
+ * How many there may be is not decided here: the owner counts (sessions_count) and
+ * asks only when it may.  Events come only from the loop.
+ */
+#ifndef SMTP_SESSIONS_H
+#define SMTP_SESSIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "io/conn.h"
+#include "io/loop.h"
+#include "smtp/session.h"
+
+struct sessions;
+struct sessions_lane;
+
+enum {
+	SESSIONS_ADDRESSES = 5, /* tried for one sessions_want(); the rest is ignored */
+	SESSIONS_HANDSHAKES =
+		2, /* of these, connections that got past the TCP handshake and failed */
+};
+
+struct host_choice {
+	struct slice name;
+	union endpoint address; /* with the port */
+};
+
+/* Why sessions_want() came to nothing: what the last host did. */
+struct sessions_failure {
+	struct evidence evidence;
+	struct slice host;
+	const union endpoint *address;
+	struct slice session; /* its id, for the log */
+};
+
+struct sessions_events {
+	/*
+	 * Fresh or used, it can take a message now: session_send() it and say true, or
+	 * say false and it waits idle.
+	 */
+	bool (*on_ready)(void *owner, struct session *session);
+	void (*on_go)(void *owner, struct session *session);
+	void (*on_outcome)(void *owner, struct session *session, const struct evidence *evidence);
+	void (*on_unreachable)(void *owner, const struct sessions_failure *failure);
+	void (*on_fewer)(void *owner); /* sessions_count() went down */
+};
+
+/* Borrowed for the life of the lane, and what it points to. */
+struct sessions_lane_settings {
+	union endpoint local; /* any.sa_family AF_UNSPEC: the kernel chooses */
+	struct slice ehlo;
+	enum tls_policy tls;
+	struct tls_context *tls_context;
+	struct slice username; /* relays only; empty = no AUTH */
+	struct slice password;
+	const struct session_timeouts *timeouts;
+	unsigned messages_max; /* on one connection; 0 = no limit */
+	int64_t idle_us;       /* without work for so long: QUIT */
+	int64_t age_us;        /* no new message on a connection so old; 0 = no limit */
+};
+
+struct sessions *sessions_new(struct loop *loop);
+void sessions_free(struct sessions **sessions); /* all lanes must be freed */
+
+/* Closes all, in order where nothing is under way; no new ones after this. */
+void sessions_close(struct sessions *sessions);
+size_t sessions_total(const struct sessions *sessions);
+
+struct sessions_lane *sessions_lane_new(struct sessions *sessions,
+	const struct sessions_lane_settings *settings, const struct sessions_events *events,
+	void *owner);
+void sessions_lane_free(struct sessions_lane **lane); /* sessions_count() must be 0 */
+
+/* Takes one that waits, the last used first; NULL = none.  session_send() must follow. */
+struct session *sessions_idle(struct sessions_lane *lane);
+
+/*
+ * Opens one: the hosts in this order until one is ready.  Exactly one on_ready or
+ * on_unreachable follows.  The hosts are copied.  n > 0.
+ */
+void sessions_want(struct sessions_lane *lane, const struct host_choice *hosts, size_t n);
+
+/* Connections of the lane, whatever their state, until their socket is closed. */
+size_t sessions_count(const struct sessions_lane *lane);
+size_t sessions_opening(const struct sessions_lane *lane); /* asked for and not ready yet */
+size_t sessions_waiting(const struct sessions_lane *lane); /* idle */
+
+/* Closes the idle ones now and the others after their message. */
+void sessions_lane_close(struct sessions_lane *lane);
+
+#endif
