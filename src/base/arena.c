@@ -1,12 +1,13 @@
 /*
  * Memory that dies together: chunks in a list, the newest in front, from which
- * pieces are cut off.  What is large gets a chunk of its own behind the current
- * one, so that the rest of the current one is not lost.  The last chunk in the
- * list is the first that was made: reset keeps it, and zeroes what was used.
+ * pieces are cut off.  What is large gets a block of its own in a second list, so
+ * that the rest of the current chunk is not lost.  The last chunk of the list is
+ * the first that was made: reset keeps it, and zeroes what was used of it.
  */
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +25,20 @@ struct chunk {
 };
 
 struct arena {
-	struct chunk *chunks;
+	struct chunk *chunks; /* never empty */
+	struct chunk *large;
 	size_t chunk_bytes;
 	size_t held_bytes;
 };
 
-static struct chunk *chunk_new(struct arena *arena, size_t size)
+/* In front of the list. */
+static struct chunk *chunk_push(struct arena *arena, struct chunk **list, size_t size)
 {
 	struct chunk *chunk = mem_new(sizeof(*chunk) + size);
 
 	chunk->size = size;
+	chunk->next = *list;
+	*list = chunk;
 	arena->held_bytes += sizeof(*chunk) + size;
 	return chunk;
 }
@@ -44,23 +49,20 @@ struct arena *arena_new(size_t chunk_bytes)
 
 	arena->chunk_bytes = chunk_bytes > 0 ? chunk_bytes : DEFAULT_CHUNK;
 	arena->held_bytes = sizeof(*arena);
-	arena->chunks = chunk_new(arena, arena->chunk_bytes);
+	chunk_push(arena, &arena->chunks, arena->chunk_bytes);
 	return arena;
 }
 
-/* All but the last of the list, which is returned. */
-static struct chunk *free_newer(struct arena *arena)
+/* Frees chunks from the front until `end`. */
+static void free_until(struct arena *arena, struct chunk **list, const struct chunk *end)
 {
-	struct chunk *chunk = arena->chunks;
+	while (*list != end) {
+		struct chunk *chunk = *list;
 
-	while (chunk->next != NULL) {
-		struct chunk *next = chunk->next;
-
+		*list = chunk->next;
 		arena->held_bytes -= sizeof(*chunk) + chunk->size;
 		mem_free(chunk);
-		chunk = next;
 	}
-	return chunk;
 }
 
 void arena_free(struct arena **arena)
@@ -68,30 +70,23 @@ void arena_free(struct arena **arena)
 	if (*arena == NULL) {
 		return;
 	}
-	mem_free(free_newer(*arena));
+	free_until(*arena, &(*arena)->large, NULL);
+	free_until(*arena, &(*arena)->chunks, NULL);
 	mem_free(*arena);
 	*arena = NULL;
 }
 
 void arena_reset(struct arena *arena)
 {
-	struct chunk *chunk = free_newer(arena);
+	struct chunk *first = arena->chunks;
 
-	memset(chunk->bytes, 0, chunk->used);
-	chunk->used = 0;
-	arena->chunks = chunk;
-}
-
-static void *get_own_chunk(struct arena *arena, size_t size)
-{
-	struct chunk *current = arena->chunks;
-	struct chunk *chunk = chunk_new(arena, size);
-	struct chunk **link = current->next != NULL ? &current->next : &arena->chunks;
-
-	chunk->used = size;
-	chunk->next = *link;
-	*link = chunk;
-	return chunk->bytes;
+	while (first->next != NULL) {
+		first = first->next;
+	}
+	free_until(arena, &arena->large, NULL);
+	free_until(arena, &arena->chunks, first);
+	memset(first->bytes, 0, first->used);
+	first->used = 0;
 }
 
 void *arena_get(struct arena *arena, size_t size)
@@ -104,12 +99,10 @@ void *arena_get(struct arena *arena, size_t size)
 	}
 	size = size > 0 ? (size + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
 	if (size > chunk->size - chunk->used) {
-		if (size > arena->chunk_bytes / 4) {
-			return get_own_chunk(arena, size);
-		}
-		chunk = chunk_new(arena, arena->chunk_bytes);
-		chunk->next = arena->chunks;
-		arena->chunks = chunk;
+		bool large = size > arena->chunk_bytes / 4;
+
+		chunk = chunk_push(arena, large ? &arena->large : &arena->chunks,
+			large ? size : arena->chunk_bytes);
 	}
 	p = chunk->bytes + chunk->used;
 	chunk->used += size;

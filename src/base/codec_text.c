@@ -122,7 +122,7 @@ void codec_utf8_add(struct buf *out, uint32_t point)
 		bytes[i] = (char)(0x80 | (point & 0x3f));
 		point >>= 6;
 	}
-	bytes[0] = (char)(point | (trail > 0 ? 0xf00U >> trail & 0xff : 0));
+	bytes[0] = (char)(point | (trail > 0 ? 0xff00U >> (trail + 1) & 0xff : 0));
 	buf_add(out, slice_make(bytes, trail + 1));
 }
 

@@ -207,9 +207,10 @@ static void log_line(enum log_level level, const struct log_scope *scope, const 
 	buf_add_text(&line, is_journal() ? levels[level].priority : "");
 	buf_add_text(&line, event);
 	add_scopes(&line, scope);
-	if (format[0] != '\0') {
-		buf_add_byte(&line, ' ');
-		buf_add_format_list(&line, format, args);
+	buf_add_byte(&line, ' ');
+	buf_add_format_list(&line, format, args);
+	if (line.p[line.n - 1] == ' ') {
+		buf_cut(&line, line.n - 1); /* nothing but the event to say */
 	}
 	buf_cut(&line, LINE_MAX_BYTES);
 	end_line(&line);

@@ -2,7 +2,7 @@
  * Memory that is always there.  There is nothing sensible to do without it: a
  * worker that aborts is started again and finds in its journal what it was at.
  * Sizes of 0 get a byte, so that NULL never means anything; products that would
- * overflow are left to calloc and reallocarray, which refuse them.
+ * overflow abort before libc sees them.
  */
 #include "base/mem.h"
 
@@ -20,6 +20,16 @@ static void *must(void *p)
 	return p;
 }
 
+static size_t product(size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		abort();
+	}
+	return bytes > 0 ? bytes : 1;
+}
+
 void *mem_new(size_t size)
 {
 	return must(calloc(1, size > 0 ? size : 1));
@@ -27,18 +37,12 @@ void *mem_new(size_t size)
 
 void *mem_array(size_t count, size_t size)
 {
-	if (count == 0 || size == 0) {
-		return mem_new(1);
-	}
-	return must(calloc(count, size)); /* calloc refuses a product that overflows */
+	return mem_new(product(count, size));
 }
 
 void *mem_grow(void *p, size_t count, size_t size)
 {
-	if (count == 0 || size == 0) {
-		count = size = 1; /* realloc to nothing would free */
-	}
-	return must(reallocarray(p, count, size));
+	return must(realloc(p, product(count, size)));
 }
 
 char *mem_copy(const void *p, size_t n)
