@@ -1,0 +1,126 @@
+/*
+ * What comes from Postgres: the lease that entitles this worker to hold anything,
+ * the jobs it claims under it, and the feeds that change what it may do with them
+ * (suppressions, campaign states, holds).
+ *
+ * Events come only from the loop.  While Postgres is away nothing is claimed and
+ * the feeds stand still; what is at hand goes on under the lease.
+ */
+#ifndef INTAKE_INTAKE_H
+#define INTAKE_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/slice.h"
+#include "io/loop.h"
+#include "io/pg.h"
+#include "model/job.h"
+
+struct intake;
+
+/* Due work of one kind, as the sweep found it; lives for the call. */
+struct ready {
+	struct id tenant;
+	struct slice pool;
+	struct slice tag;
+	int priority;
+	unsigned jobs; /* how many at least wait; the true number may be larger */
+};
+
+/* What the claim says of a job besides the job itself. */
+enum job_fate {
+	JOB_SEND,
+	JOB_SUPPRESSED, /* reason: why */
+	JOB_DONE,       /* a lost owner left evidence of a final state: `state` */
+	JOB_GONE,       /* its row is gone (erased): nothing to send */
+};
+
+struct claimed {
+	struct job *job;
+	enum job_fate fate;
+	enum outcome state;  /* JOB_DONE */
+	struct slice reason; /* JOB_SUPPRESSED; lives for the call */
+};
+
+enum hold_kind {
+	HOLD_SOURCE,
+	HOLD_PROVIDER,
+	HOLD_DOMAIN,
+	HOLD_TENANT,
+	HOLD_CAMPAIGN,
+};
+
+struct intake_events {
+	/* Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits for. */
+	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
+	/* The jobs are the owner's until record/ is told what became of each. */
+	void (*on_jobs)(void *owner, const struct claimed *claimed, size_t count);
+	/* Lower-cased address, or "@domain"; stream '*' = all.  added false = lifted. */
+	void (*on_suppression)(void *owner, const struct id *tenant, struct slice address,
+		struct slice stream, bool added);
+	void (*on_campaign)(void *owner, const struct id *tenant, const struct id *campaign,
+		struct slice state);
+	void (*on_hold)(void *owner, enum hold_kind kind, struct slice name, bool held,
+		int64_t until_wall_us, struct slice reason); /* until 0 = until released */
+	/* Somebody declared us dead, or the lease ran out: nothing may be sent any more. */
+	void (*on_fenced)(void *owner);
+};
+
+struct intake_settings {
+	struct slice node;
+	int64_t lease_us;     /* how long a lease holds without renewal */
+	int64_t renew_us;     /* how often it is renewed */
+	int64_t poll_busy_us; /* between looks while there was work */
+	int64_t poll_idle_us; /* ... while there was none */
+	int64_t sweep_us;     /* between full sweeps: the truth, where polls are hints */
+	int64_t feed_us;      /* between looks at the feeds */
+	bool listen;          /* LISTEN for hints (not through a transaction pooler) */
+	bool distributed;     /* one tenant a transaction; feeds by overlap */
+};
+
+struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake_settings *settings,
+	const struct intake_events *events, void *owner);
+
+/* Stops claiming at once; the lease and the feeds go on: for a drain. */
+void intake_stop(struct intake *intake);
+
+/* Gives the lease back (all batches must be closed or given back) and calls on_done. */
+void intake_close(struct intake *intake, void (*on_done)(void *owner), void *owner);
+void intake_free(struct intake **intake);
+
+/* This worker incarnation: what leased rows carry as owner. */
+const struct id *intake_worker(const struct intake *intake);
+bool intake_live(const struct intake *intake); /* has a lease */
+
+/* How long the lease still holds, by CLOCK_BOOTTIME from before it was asked for; 0 = lost. */
+int64_t intake_lease_left_us(const struct intake *intake);
+
+/* Room came: look now instead of at the next poll. */
+void intake_hurry(struct intake *intake);
+
+/*
+ * Content of a version, from Postgres: on_content once, later.  kind "template" or
+ * "raw"; found false = there is none.  body lives for the call.
+ */
+struct content_row {
+	bool found;
+	bool raw;
+	struct slice body;
+	struct id content;
+	int version;
+};
+void intake_content(struct intake *intake, const struct id *tenant, const struct id *content,
+	int version, void (*on_content)(void *owner, const struct content_row *row), void *owner);
+
+/* The newest content of the tenant that has this name: a partial. */
+void intake_partial(struct intake *intake, const struct id *tenant, struct slice name,
+	void (*on_content)(void *owner, const struct content_row *row), void *owner);
+
+/* What was learnt of a recipient domain, for those who enqueue; written now and then. */
+void intake_learn(
+	struct intake *intake, struct slice domain, struct slice provider, struct slice site);
+
+#endif
