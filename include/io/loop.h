@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/heap.h"
+#include "base/list.h"
 
 struct loop;
 
@@ -46,10 +47,9 @@ bool timer_is_set(const struct timer *timer);
 
 /* Called at the end of this turn, before the loop waits; the same rules as a timer. */
 struct later {
-	struct later *next;
+	struct list_link link;
 	void (*on_turn)(void *owner);
 	void *owner;
-	bool queued;
 };
 
 void later_init(struct later *later, void (*on_turn)(void *owner), void *owner);
