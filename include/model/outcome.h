@@ -16,7 +16,8 @@
 	X(WAITING, "waiting", false, "committed, not yet claimed by a worker") \
 	X(LEASED, "leased", false, "held by a worker that may send it now") \
 	X(RETRYING, "retrying", false, "deferred at least once, waiting for its next attempt") \
-	X(IN_DOUBT, "in_doubt", true, "lost after the final dot; may have been delivered") \
+	X(IN_DOUBT, "in_doubt", false, \
+		"lost after the final dot, may have been delivered: waits for the operator") \
 	X(DELIVERED, "delivered", true, "accepted by the receiver") \
 	X(BOUNCED, "bounced", true, "refused by a receiver for good") \
 	X(EXPIRED, "expired", true, "still deferred at the end of its lifetime") \

@@ -20,7 +20,9 @@ enum lane_limit {
 	LIMIT_NONE,
 	LIMIT_HELD_SOURCE,
 	LIMIT_HELD_PROVIDER,
-	LIMIT_SUSPENDED,            /* after failures: `text` says which */
+	LIMIT_SUSPENDED, /* after failures: `text` says which */
+	LIMIT_SOURCE_CONNECTIONS,
+	LIMIT_SOURCE_RATE,
 	LIMIT_SITE_CONNECTIONS,     /* of the lane */
 	LIMIT_PROVIDER_CONNECTIONS, /* source x provider */
 	LIMIT_PROVIDER_RATE,
@@ -62,10 +64,10 @@ void lane_worked(struct lane *lane);
 void lane_suspend(struct lane *lane, int64_t until_us, struct slice text);
 
 /*
- * Puts a lane that was told LANE_WAIT_EVENT in line; on_room is called once for the
- * first in line each time a connection of the same source and provider ends.
+ * Puts a lane that was told LANE_WAIT_EVENT by this limit in line; on_room is called
+ * for who is first in line when a connection that counts there ends.
  */
-void lane_wait_for_room(struct lane *lane);
+void lane_wait_for_room(struct lane *lane, enum lane_limit limit);
 void shape_on_room(
 	struct shape *shape, void (*on_room)(void *owner, struct lane *lane), void *owner);
 

@@ -52,6 +52,12 @@ struct pool *shape_find_pool(const struct shape *shape, struct slice name);
 struct provider *shape_find_provider(const struct shape *shape, struct slice name);
 struct source *shape_find_source(const struct shape *shape, struct slice name);
 
+/* Limits of sites that belong to no provider, each site counted alone. */
+void shape_limit_others(struct shape *shape, const struct shape_limits *limits);
+
+/* Of a source, to all destinations together: connections, and messages with their period. */
+void source_limit(struct source *source, const struct shape_limits *limits);
+
 /* A reload: new limits for the same provider; what was spent stays spent. */
 void provider_limit(struct provider *provider, const struct shape_limits *limits);
 struct slice provider_name(const struct provider *provider);

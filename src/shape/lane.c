@@ -22,6 +22,8 @@ static const char *const words[] = {
 	[LIMIT_HELD_SOURCE] = "held_source",
 	[LIMIT_HELD_PROVIDER] = "held_provider",
 	[LIMIT_SUSPENDED] = "suspended",
+	[LIMIT_SOURCE_CONNECTIONS] = "source_connections",
+	[LIMIT_SOURCE_RATE] = "source_rate",
 	[LIMIT_SITE_CONNECTIONS] = "site_connections",
 	[LIMIT_PROVIDER_CONNECTIONS] = "provider_connections",
 	[LIMIT_PROVIDER_RATE] = "provider_rate",
@@ -37,7 +39,7 @@ const char *lane_limit_word(enum lane_limit limit)
 const struct shape_limits *lane_limits(const struct lane *lane)
 {
 	return lane->usage->provider != NULL ? &lane->usage->provider->limits
-					     : &lane->shape->no_limits;
+					     : &lane->shape->others;
 }
 
 /* The longest wait wins. */
@@ -53,6 +55,12 @@ static void offer(struct lane_answer *answer, enum lane_limit limit, int64_t wai
 static void ask_connections(
 	const struct lane *lane, const struct shape_limits *limits, struct lane_answer *answer)
 {
+	const struct source *source = lane->source;
+
+	if (source->limits.connections > 0 && source->connections >= source->limits.connections) {
+		offer(answer, LIMIT_SOURCE_CONNECTIONS, LANE_WAIT_EVENT, source->limits.connections,
+			source->connections);
+	}
 	if (limits->connections > 0 && lane->usage->connections >= limits->connections) {
 		offer(answer, LIMIT_PROVIDER_CONNECTIONS, LANE_WAIT_EVENT, limits->connections,
 			lane->usage->connections);
@@ -89,6 +97,8 @@ void lane_ask(const struct lane *lane, enum lane_step step, int64_t now_us,
 		ask_connections(lane, limits, ret_answer);
 	}
 	/* No use in a connection that may not send yet. */
+	offer(ret_answer, LIMIT_SOURCE_RATE, rate_wait_us(&lane->source->messages, now_us),
+		lane->source->limits.messages, 0);
 	offer(ret_answer, LIMIT_PROVIDER_RATE, rate_wait_us(&lane->usage->messages, now_us),
 		limits->messages, 0);
 	if (lane->away_until_us > now_us && step == LANE_CONNECT) {
@@ -103,35 +113,45 @@ void lane_connecting(struct lane *lane, int64_t now_us)
 {
 	lane->connections++;
 	lane->usage->connections++;
+	lane->source->connections++;
 	rate_take(&lane->usage->connects, now_us);
 	if (list_linked(&lane->link)) {
-		list_remove(&lane->usage->waiting, &lane->link);
+		list_remove(lane->waits_in, &lane->link);
 	}
 }
 
-void lane_wait_for_room(struct lane *lane)
+void lane_wait_for_room(struct lane *lane, enum lane_limit limit)
 {
-	if (!list_linked(&lane->link)) {
-		list_push(&lane->usage->waiting, &lane->link);
+	if (list_linked(&lane->link)) {
+		list_remove(lane->waits_in, &lane->link);
 	}
+	lane->waits_in =
+		limit == LIMIT_SOURCE_CONNECTIONS ? &lane->source->waiting : &lane->usage->waiting;
+	list_push(lane->waits_in, &lane->link);
 }
 
-void lane_disconnected(struct lane *lane)
+static void wake_first(struct lane *lane, struct list *waiting)
 {
-	struct usage *usage = lane->usage;
-	struct list_link *link;
+	struct list_link *link = list_pop(waiting);
 
-	lane->connections--;
-	usage->connections--;
-	link = list_pop(&usage->waiting);
 	if (link != NULL && lane->shape->on_room != NULL) {
 		lane->shape->on_room(lane->shape->room_owner, LIST_OWNER(link, struct lane, link));
 	}
 }
 
+void lane_disconnected(struct lane *lane)
+{
+	lane->connections--;
+	lane->usage->connections--;
+	lane->source->connections--;
+	wake_first(lane, &lane->usage->waiting);
+	wake_first(lane, &lane->source->waiting);
+}
+
 void lane_sending(struct lane *lane, int64_t now_us)
 {
 	rate_take(&lane->usage->messages, now_us);
+	rate_take(&lane->source->messages, now_us);
 }
 
 unsigned lane_connections(const struct lane *lane)

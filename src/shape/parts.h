@@ -15,6 +15,10 @@ struct source {
 	void *owner;
 	const char *held; /* why it is out of use, or NULL */
 	uint64_t hash;
+	struct shape_limits limits;
+	unsigned connections;
+	struct rate messages;
+	struct list waiting; /* lanes that wait for room at the source, oldest first */
 };
 
 struct member {
@@ -46,7 +50,8 @@ struct usage {
 };
 
 struct lane {
-	struct list_link link; /* in usage->waiting */
+	struct list_link link; /* in *waits_in */
+	struct list *waits_in;
 	struct shape *shape;
 	struct source *source;
 	struct usage *usage;
@@ -63,9 +68,9 @@ struct shape {
 	struct map *sources;
 	struct map *pools;
 	struct map *providers;
-	struct map *usages; /* by source name, 0, provider name */
-	struct map *lanes;  /* by source name, 0, site */
-	struct shape_limits no_limits;
+	struct map *usages;         /* by source name, 0, provider name */
+	struct map *lanes;          /* by source name, 0, site */
+	struct shape_limits others; /* of sites without a provider */
 	void (*on_room)(void *owner, struct lane *lane);
 	void *room_owner;
 };

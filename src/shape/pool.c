@@ -145,7 +145,8 @@ struct source *pool_choose(
 {
 	struct member *members[CANDIDATES_MAX];
 	struct source *source = sticky.n > 0 ? find_sticky(pool, sticky) : NULL;
-	unsigned few = provider != NULL ? provider->limits.sources_per_site : 2;
+	unsigned few = provider != NULL ? provider->limits.sources_per_site
+					: pool->shape->others.sources_per_site;
 
 	if (source != NULL) {
 		return source;

@@ -105,6 +105,7 @@ struct source *shape_source(struct shape *shape, struct slice name, void *owner)
 	if (source == NULL) {
 		source = MEM_NEW(struct source);
 		source->name = copy(name);
+		list_init(&source->waiting);
 		for (size_t i = 0; i < name.n; i++) {
 			/* FNV-1a: the same on every node, unlike map_hash() */
 			source->hash = (source->hash ^ (unsigned char)name.p[i]) * 0x100000001b3;
@@ -197,6 +198,18 @@ static void usage_rates(struct usage *usage, const struct shape_limits *limits, 
 	set(&usage->connects, limits->connects, limits->connects_period_us, 1);
 }
 
+void shape_limit_others(struct shape *shape, const struct shape_limits *limits)
+{
+	shape->others = *limits;
+}
+
+void source_limit(struct source *source, const struct shape_limits *limits)
+{
+	source->limits = *limits;
+	rate_change(&source->messages, limits->messages, limits->messages_period_us,
+		limits->messages_burst > 0 ? limits->messages_burst : 1);
+}
+
 void provider_limit(struct provider *provider, const struct shape_limits *limits)
 {
 	provider->limits = *limits;
@@ -234,7 +247,7 @@ static struct usage *usage_of(
 		usage = MEM_NEW(struct usage);
 		usage->provider = provider;
 		list_init(&usage->waiting);
-		usage_rates(usage, provider != NULL ? &provider->limits : &shape->no_limits, true);
+		usage_rates(usage, provider != NULL ? &provider->limits : &shape->others, true);
 		map_put(shape->usages, buf_slice(&key), usage);
 	} else if (provider != NULL) {
 		usage_follow(usage, &provider->limits);
@@ -275,7 +288,7 @@ void shape_drop_lane(struct shape *shape, struct lane **lane)
 		return;
 	}
 	if (list_linked(&gone->link)) {
-		list_remove(&gone->usage->waiting, &gone->link);
+		list_remove(gone->waits_in, &gone->link);
 	}
 	map_remove(shape->lanes, gone->key);
 	if (gone->usage->provider == NULL) {

@@ -49,6 +49,7 @@ Test(shape, a_small_site_sees_two_sources_and_always_the_same)
 	struct pool *pool = pool_of(shape, 20, NULL);
 	int sites_of[20] = {0};
 
+	shape_limit_others(shape, &(struct shape_limits){.sources_per_site = 2});
 	for (int site = 0; site < 500; site++) {
 		char name[16];
 		bool seen[20] = {false};
@@ -147,9 +148,8 @@ Test(shape, room_wakes_who_waited_first)
 			shape, source, provider, slice_of((const char *[]){"a", "b", "c"}[i]));
 	}
 	lane_connecting(lanes[0], 0);
-	lane_wait_for_room(lanes[1]);
-	lane_wait_for_room(lanes[2]);
-	lane_wait_for_room(lanes[1]);
+	lane_wait_for_room(lanes[1], LIMIT_PROVIDER_CONNECTIONS);
+	lane_wait_for_room(lanes[2], LIMIT_PROVIDER_CONNECTIONS);
 	lane_disconnected(lanes[0]);
 	cr_assert_eq(woken, lanes[1]);
 	lane_connecting(lanes[1], 0);
@@ -241,5 +241,31 @@ Test(shape, permits_are_what_the_sources_may_send_soon)
 	source_hold(shape_find_source(shape, slice_of("s0")), "held");
 	cr_assert_eq(pool_permits(pool, provider, 0, 60 * SECOND, 500), 122);
 	cr_assert_eq(pool_permits(pool, NULL, 0, 60 * SECOND, 500), 500);
+	shape_free(&shape);
+}
+
+Test(shape, a_source_has_limits_of_its_own_over_all_destinations)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct lane *a = shape_lane(shape, source, NULL, slice_of("a"));
+	struct lane *b = shape_lane(shape, source, NULL, slice_of("b"));
+	struct lane *woken = NULL;
+	struct lane_answer answer;
+
+	shape_on_room(shape, remember, &woken);
+	source_limit(source,
+		&(struct shape_limits){
+			.connections = 1, .messages = 1, .messages_period_us = 10 * SECOND});
+	lane_connecting(a, 0);
+	lane_ask(b, LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.limit, LIMIT_SOURCE_CONNECTIONS);
+	lane_wait_for_room(b, answer.limit);
+	lane_sending(a, 0);
+	lane_ask(b, LANE_SEND, SECOND, &answer);
+	cr_assert_eq(answer.limit, LIMIT_SOURCE_RATE);
+	cr_assert_eq(answer.wait_us, 9 * SECOND);
+	lane_disconnected(a);
+	cr_assert_eq(woken, b);
 	shape_free(&shape);
 }
