@@ -1,0 +1,69 @@
+/*
+ * From a recipient's domain to its site, with RFC 5321 section 5.1's rules, a cache
+ * and the address guard (conformance 1.1, N3 to N8).  Answers are cached with a
+ * floor and a cap; waiting questions for the same domain are asked once; a domain
+ * whose DNS fails is served from what was known for up to a day.
+ */
+#ifndef RESOLVE_RESOLVER_H
+#define RESOLVE_RESOLVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "io/dns.h"
+#include "io/loop.h"
+#include "resolve/site.h"
+
+struct resolver;
+
+struct network {
+	union endpoint address;
+	unsigned prefix;
+};
+
+struct resolver_settings {
+	int64_t min_ttl_us;
+	int64_t max_ttl_us;
+	int64_t negative_max_ttl_us;
+	size_t cache_max; /* domains */
+	uint16_t port;    /* where MX hosts listen: 25 */
+	/* Networks that the guard lets through although they are private or the like. */
+	const struct network *allow;
+	size_t allow_count;
+	/* Ourselves: addresses and names that must not stand in an MX list (D10). */
+	const union endpoint *own_addresses;
+	size_t own_address_count;
+	const struct slice *own_names;
+	size_t own_name_count;
+};
+
+/* Settings are copied. */
+struct resolver *resolver_new(
+	struct loop *loop, struct dns *dns, const struct resolver_settings *settings);
+void resolver_free(struct resolver **resolver); /* what waits is never answered: stop first */
+
+/* A reload: new settings for what is resolved from now on; the cache is kept. */
+void resolver_change(struct resolver *resolver, const struct resolver_settings *settings);
+
+/*
+ * The site of a domain (A-labels, lower case).  Exactly one on_site, never from
+ * within this call, although a cached answer comes in the same turn; the site is
+ * borrowed for the call.
+ */
+void resolver_find(struct resolver *resolver, struct slice domain,
+	void (*on_site)(void *owner, struct site *site), void *owner);
+
+/* The cached answer if it is fresh, else NULL: the fast path.  Borrowed until the next turn. */
+struct site *resolver_cached(struct resolver *resolver, struct slice domain);
+
+/*
+ * A host that was set by hand (a route, a relay, delivery.redirect): only its
+ * addresses are looked up; a numeric address needs no DNS.  The guard does not
+ * apply to what an operator wrote down.
+ */
+void resolver_find_host(struct resolver *resolver, struct slice host, uint16_t port,
+	void (*on_site)(void *owner, struct site *site), void *owner);
+
+#endif
