@@ -70,3 +70,21 @@ def test_retry_merge_needs_no_session():
         text = text_of(path.stem)
         for word in ("SET SESSION", "LISTEN", "pg_advisory", "TEMP", "nextval", "WITH HOLD", "PREPARE "):
             assert word not in text, (path.name, word)
+
+
+def test_the_manual_has_every_table_and_column(database):
+    manual = (SQL.parents[1] / "man" / "penguin-sql.7").read_text()
+    sections = dict(re.findall(r"^\.Ss ([a-z_]+)\n(.*?)(?=^\.S[sh] )", manual, re.M | re.S))
+    session = Session(database)
+    rows = session.query("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
+                         "'penguin' AND table_name NOT LIKE '%default' AND table_name NOT IN "
+                         "('accounting', 'inbox_waiting') ORDER BY 1, ordinal_position")
+    session.close()
+    assert {table for table, _ in rows} == set(sections) & {table for table, _ in rows}
+    for table, column in rows:
+        assert re.search(rf"^\.It .*\b{column}\b", sections[table], re.M), f"{table}.{column}"
+    for table in {t for t, _ in rows}:
+        named = set(re.findall(r"\b[a-z_]+\b", " ".join(
+            re.sub(r"Vt [a-z0-9\[\]]+", "", line)
+            for line in re.findall(r"^\.It Va (.*)", sections[table], re.M)))) - {"a"}
+        assert named <= {c for t, c in rows if t == table}, table
