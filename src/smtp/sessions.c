@@ -295,7 +295,8 @@ static void open_next(struct sessions_lane *lane, struct walk *walk, bool clear_
 	seat->target = (struct session_target){
 		.host = slice_make(mem_copy(host->name.p, host->name.n), host->name.n),
 		.remote = host->address,
-		.local = settings->local,
+		.local = host->address.any.sa_family == AF_INET6 ? settings->local6
+								 : settings->local4,
 		.ehlo = settings->ehlo,
 		.tls = settings->tls,
 		.clear_only = clear_only || is_clear_host(lane->sessions, host->name),
