@@ -16,7 +16,7 @@ WITH done AS MATERIALIZED (
 ), closed AS (
 	DELETE FROM penguin.batches b
 	USING done d
-	WHERE b.tenant_id = d.tenant_id AND b.id = d.id AND b.owner = $1::uuid
+	WHERE b.tenant_id = d.tenant_id AND b.id = d.id AND b.owner IS NOT DISTINCT FROM $1::uuid
 		AND b.token = d.token AND b.size = d.delivered + d.bounced + d.expired
 			+ d.suppressed + d.cancelled + d.failed + d.in_doubt
 	RETURNING b.tenant_id, b.id, b.campaign_id

@@ -6,6 +6,6 @@
 UPDATE penguin.batches b
 SET owner = NULL, token = NULL, leases = b.leases - 1
 FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS k (token, tenant_id, id)
-WHERE b.tenant_id = k.tenant_id AND b.id = k.id AND b.owner = $1::uuid AND b.token = k.token
+WHERE b.tenant_id = k.tenant_id AND b.id = k.id AND b.owner IS NOT DISTINCT FROM $1::uuid AND b.token = k.token
 	AND b.size > 0
 RETURNING b.tenant_id, b.id

@@ -13,6 +13,9 @@
 --	the batch is not claimed this time
 -- $7 owner uuid: the worker; one that is not live gets nothing
 -- $8 token uuid: random, one a claim
+-- $9 since_us bigint: look only at what became due after this; null: at everything.  For a
+--	poll that has seen no backlog: it skips what a long-running reader keeps vacuum from
+--	removing
 -- rows: tenant_id uuid, id uuid, campaign_id uuid, pool text, tag text, priority int,
 --	state text, size int, leases int, suspect boolean, refiled boolean,
 --	first_leased_us bigint, content_id uuid, content_version int (null: no such
@@ -44,6 +47,7 @@ WITH asked AS (
 		WHERE x.tenant_id = o.tenant_id AND x.campaign_id = o.campaign_id
 			AND x.pool = o.pool AND x.tag = o.tag AND x.priority = o.priority
 			AND x.owner IS NULL AND x.not_before <= now()
+			AND x.not_before > coalesce(to_timestamp($9::bigint / 1e6), '-infinity')
 		ORDER BY x.not_before, x.id
 		LIMIT o.take) b
 ), wanted AS (
@@ -64,6 +68,7 @@ WITH asked AS (
 		WHERE x.tenant_id = o.tenant_id AND x.campaign_id = o.campaign_id
 			AND x.pool = o.pool AND x.tag = o.tag AND x.priority = o.priority
 			AND x.owner IS NULL AND x.not_before <= now()
+			AND x.not_before > coalesce(to_timestamp($9::bigint / 1e6), '-infinity')
 		ORDER BY x.not_before, x.id
 		LIMIT w.n
 		FOR UPDATE SKIP LOCKED) b

@@ -14,11 +14,11 @@ SELECT b.tenant_id, b.id AS batch_id, m.id, j.recipient, j.vars::text AS vars, j
 	coalesce(b.source[m.n], '') AS source,
 	(extract(epoch FROM coalesce(b.first_at[m.n], b.first_leased_at)) * 1000000)::bigint
 		AS first_us,
-	coalesce(s.reason, '') AS suppressed, coalesce(e.final, '') AS final,
-	coalesce(e.tried, b.attempt_no[m.n] > 0, false) AS tried
+	coalesce(s.reason, '') AS suppressed, coalesce(e.states[1], '') AS final,
+	coalesce(cardinality(e.states) > 0, b.attempt_no[m.n] > 0, false) AS tried
 FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
 JOIN penguin.batches b ON b.tenant_id = k.tenant_id AND b.id = k.id
-	AND b.owner = $3::uuid AND b.token = $4::uuid
+	AND b.owner IS NOT DISTINCT FROM $3::uuid AND b.token = $4::uuid
 JOIN penguin.campaigns c ON c.tenant_id = b.tenant_id AND c.id = b.campaign_id
 CROSS JOIN LATERAL unnest(b.jobs) WITH ORDINALITY AS m (id, n)
 LEFT JOIN LATERAL (
@@ -32,11 +32,14 @@ LEFT JOIN LATERAL (
 			'sha256:' || encode(sha256(convert_to(lower(j.recipient), 'UTF8')), 'hex'))
 		AND (x.expires_at IS NULL OR x.expires_at > now())
 	LIMIT 1) s ON true
-LEFT JOIN LATERAL (
-	SELECT (array_agg(x.state ORDER BY x.id DESC) FILTER (WHERE x.state <> 'retrying'
-			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0)))[1] AS final,
-		count(*) > 0 AS tried
-	FROM penguin.attempts x
-	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
-	) e ON b.suspect
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN b.suspect THEN (
+		SELECT array_agg(CASE WHEN x.state <> 'retrying'
+				AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0) THEN x.state END
+			ORDER BY x.state = 'retrying' OR x.attempt_no < coalesce(b.attempt_no[m.n], 0),
+				x.id DESC)
+		FROM penguin.attempts x
+		WHERE x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
+	) END AS states
+	OFFSET 0) e
 ORDER BY b.tenant_id, b.id, m.n

@@ -24,7 +24,7 @@ WITH moves AS MATERIALIZED (
 	SELECT b.*
 	FROM (SELECT DISTINCT tenant_id, batch_id, token FROM moves) k
 	JOIN penguin.batches b ON b.tenant_id = k.tenant_id AND b.id = k.batch_id
-	WHERE b.owner = $1::uuid AND b.token = k.token
+	WHERE b.owner IS NOT DISTINCT FROM $1::uuid AND b.token = k.token
 	FOR UPDATE OF b
 ), member AS MATERIALIZED (
 	SELECT h.tenant_id, h.id AS batch_id, h.campaign_id, h.content_id, h.content_version,

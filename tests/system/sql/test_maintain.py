@@ -1,0 +1,155 @@
+"""Partitions, retention, erasure; and that verify finds what is wrong."""
+import hashlib
+import time
+
+from penguin import Session, uuid7
+
+DAY_MS = 86400 * 1000
+
+
+def run_ddl(session, rows):
+    session.connection.autocommit = False
+    for row in rows:
+        session.query(row["ddl"])
+        session.connection.commit()
+    session.connection.autocommit = True
+
+
+def partition_of(session, table, id_):
+    return session.value(f"SELECT tableoid::regclass::text FROM penguin.{table} WHERE id = %s", id_)
+
+
+def test_partitions_are_made_ahead(shop):
+    rows = shop.session.run("maintain_missing", 14)
+    assert len(rows) == 30
+    run_ddl(shop.session, rows)
+    assert shop.session.run("maintain_missing", 14) == []
+    assert len(shop.session.run("maintain_missing", 15)) == 2
+    campaign = shop.campaign()
+    now = int(time.time() * 1000)
+    midnight = now - now % DAY_MS
+    ids = [uuid7(midnight), uuid7(midnight + DAY_MS - 1), uuid7(midnight + DAY_MS),
+           uuid7(midnight + 14 * DAY_MS), uuid7(midnight + 15 * DAY_MS), uuid7(midnight - 1)]
+    shop.enqueue(campaign, recipients=["a@b.c"] * len(ids), ids=ids)
+
+    def day(n):
+        return time.strftime("penguin.jobs_%Y%m%d", time.gmtime(midnight / 1000 + n * 86400))
+
+    assert [partition_of(shop.session, "jobs", i) for i in ids] == [
+        day(0), day(0), day(1), day(14), "penguin.jobs_default", "penguin.jobs_default"]
+    assert {r["name"]: r["rows"] for r in shop.session.run("maintain_default")} == {
+        "jobs_default": 2, "attempts_default": 0}
+    indexes = shop.session.value("SELECT count(*) FROM pg_indexes WHERE tablename LIKE 'attempts\\_2%%'")
+    assert indexes == 30
+
+
+def test_what_the_default_caught_is_moved(shop, worker):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, 50)
+    assert partition_of(shop.session, "jobs", ids[0]) == "penguin.jobs_default"
+    run_ddl(shop.session, shop.session.run("maintain_missing", 1))
+    assert partition_of(shop.session, "jobs", ids[0]) != "penguin.jobs_default"
+    assert [r["rows"] for r in shop.session.run("maintain_default")] == [0, 0]
+    batches = worker.claim((shop.tenant, "default", "other", 10, 100))
+    assert len(worker.jobs(batches)) == 50
+    assert shop.account(campaign) == {"leased": 50}
+    assert shop.enqueue(campaign, recipients=["a@b.c"], ids=ids[:1])[1] == 0
+
+
+def old_partition(session, days):
+    """Makes a day of the past as maintain made it then."""
+    text = (session.run("maintain_missing", 0))
+    now = time.time()
+    rows = []
+    for row in text:
+        ddl = row["ddl"]
+        stamp = time.strftime("%Y%m%d", time.gmtime(now))
+        old = time.strftime("%Y%m%d", time.gmtime(now - days * 86400))
+        ms = int(now * 1000) // DAY_MS * DAY_MS
+        for n in (1, 0):
+            new = f"{ms + n * DAY_MS:012x}"
+            past = f"{ms + (n - days) * DAY_MS:012x}"
+            ddl = ddl.replace(f"{new[:8]}-{new[8:]}", f"@{n}@").replace(f"@{n}@", f"{past[:8]}-{past[8:]}")
+        rows.append({"ddl": ddl.replace(stamp, old)})
+    run_ddl(session, rows)
+
+
+def test_old_partitions_go_unless_they_are_needed(shop, worker):
+    old_partition(shop.session, 40)
+    old_partition(shop.session, 20)
+    campaign = shop.campaign()
+    old = uuid7(int(time.time() * 1000) - 40 * DAY_MS)
+    shop.enqueue(campaign, recipients=["a@b.c"], ids=[old])
+    assert partition_of(shop.session, "jobs", old).startswith("penguin.jobs_2")
+    names = [r["name"][:-8] for r in shop.session.run("maintain_expired", 30, 30)]
+    assert names == ["attempts_"]
+    batches = worker.claim((shop.tenant, "default", "other", 10, 1))
+    assert [j["id"] for j in worker.jobs(batches)] == [old]
+    worker.close(batches)
+    rows = shop.session.run("maintain_expired", 30, 30)
+    assert [r["name"][:-8] for r in rows] == ["attempts_", "jobs_"]
+    run_ddl(shop.session, rows)
+    assert shop.session.run("maintain_expired", 30, 30) == []
+    assert shop.session.value("SELECT count(*) FROM penguin.jobs") == 0
+    assert len(shop.session.run("maintain_expired", 10, 10)) == 2
+
+
+def test_erase_leaves_no_address_and_no_gap(shop, worker):
+    campaign = shop.campaign()
+    ids = sorted(uuid7() for _ in range(3))
+    shop.enqueue(campaign, recipients=["Ann@X.example", "bob@x.example", "ann@x.example"], ids=ids)
+    shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) "
+                       "VALUES (%s, %s, %s, 'ANN@x.example')", shop.tenant, uuid7(), campaign)
+    batch = worker.claim((shop.tenant, "default", "other", 10, 1))
+    first = [dict(j, campaign_id=campaign) for j in worker.jobs(batch)]
+    worker.report(first, "bounced")
+    shop.session.query("UPDATE penguin.attempts SET reply = '550 <Ann@X.example> unknown'")
+    worker.close(batch, bounced=1)
+    shop.session.run("suppression_add", [shop.tenant], ["ann@x.example"], ["news"], ["bounce"],
+                     ["550 ann@x.example"], [None])
+    for name in ("erase_suppress", "erase_attempts", "erase_jobs", "erase_inbox"):
+        shop.session.run(name, shop.tenant, "ann@x.example")
+    for table in ("jobs", "attempts", "suppressions", "inbox"):
+        text = str(shop.session.query(f"SELECT to_jsonb(t)::text FROM penguin.{table} t"))
+        assert "ann@x" not in text.lower(), table
+    shop.session.run("inbox_move", shop.tenant, 10)
+    assert shop.account(campaign) == {"waiting": 3, "bounced": 1}
+    jobs = worker.jobs(worker.claim((shop.tenant, "default", "other", 10, 10)))
+    hashed = "sha256:" + hashlib.sha256(b"ann@x.example").hexdigest()
+    assert sorted((j["recipient"], j["suppressed"]) for j in jobs) == [
+        ("bob@x.example", ""), (hashed, "erased"), (hashed, "erased")]
+    shop.enqueue(campaign, recipients=["ANN@x.example"])
+    again = worker.jobs(worker.claim((shop.tenant, "default", "other", 10, 10)))
+    assert [j["suppressed"] for j in again] == ["erased"]
+
+
+def wrong(shop):
+    return {(r["state"], r["recounted"], r["accounted"]) for r in shop.session.run("verify", shop.tenant)
+            if r["recounted"] != r["accounted"]}
+
+
+def test_verify_finds_what_is_wrong(shop, worker):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, 10)
+    assert wrong(shop) == set()
+    query = shop.session.query
+    query("UPDATE penguin.batches SET jobs = jobs[2:]")
+    assert wrong(shop) == {("lost", 1, 0)}
+    query("UPDATE penguin.batches SET jobs = %s::uuid[] || jobs", [ids[0]])
+    query("UPDATE penguin.batches SET jobs = jobs || jobs[1:1]")
+    assert ("listed_twice", 1, 0) in wrong(shop)
+    query("UPDATE penguin.batches SET jobs = %s::uuid[]", ids + [uuid7()])
+    assert ("no_job", 1, 0) in wrong(shop)
+    query("UPDATE penguin.batches SET jobs = %s::uuid[]", ids)
+    assert wrong(shop) == set()
+    batches = worker.claim((shop.tenant, "default", "other", 10, 10))
+    worker.close(batches)
+    assert wrong(shop) == {("lost", 10, 0), ("delivered", 0, 10)}
+
+
+def test_forgotten_workers_and_limits(database, shop, worker):
+    shop.session.run("limit_reserve", shop.tenant, "tenant", "t", 1, 1000, 1000, 10**9)
+    shop.session.query("UPDATE penguin.workers SET state = 'dead', until = now() - interval '40 days'")
+    shop.session.run("maintain_limits", 10**9 + 2 * 86400 * 10**6)
+    assert shop.session.query("SELECT (SELECT count(*) FROM penguin.limits), "
+                              "(SELECT count(*) FROM penguin.workers)") == [(0, 0)]
