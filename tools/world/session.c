@@ -181,25 +181,17 @@ static void end_now(struct session *session, enum then then)
 	}
 }
 
-/* Bytes that begin like no TLS record and are long enough to be looked at. */
-static void send_garbage(struct session *session)
-{
-	static const char garbage[] = "this is not the TLS that you are looking for\r\n";
-
-	(void)!send(session->watch.fd, garbage, sizeof(garbage) - 1, MSG_NOSIGNAL);
-	end_now(session, THEN_CLOSE);
-}
-
+/* For the modes that break the handshake nothing is made: break_handshake() waits. */
 static void begin_handshake(struct session *session)
 {
 	unsigned mode = session->site->host->profile->tls;
-	SSL_CTX *context = site_tls(session->site);
+	SSL_CTX *context;
 
-	if (mode == TLS_GARBAGE) {
-		send_garbage(session);
+	if (mode == TLS_GARBAGE || mode == TLS_CLOSE) {
 		return;
 	}
-	session->ssl = mode == TLS_CLOSE || context == NULL ? NULL : SSL_new(context);
+	context = site_tls(session->site);
+	session->ssl = context != NULL ? SSL_new(context) : NULL;
 	if (session->ssl == NULL || SSL_set_fd(session->ssl, session->watch.fd) != 1) {
 		end_now(session, THEN_CLOSE);
 		return;
@@ -413,12 +405,28 @@ static void receive(struct session *session, struct slice bytes)
 	}
 }
 
+/* The ClientHello is here, and gets no TLS for an answer. */
+static void break_handshake(struct session *session)
+{
+	static const char garbage[] = "this is not the TLS that you are looking for\r\n";
+	char *p = session->server->read_bytes;
+
+	if (!output_is_empty(&session->out) || recv(session->watch.fd, p, 4096, MSG_DONTWAIT) < 0) {
+		return;
+	}
+	if (session->site->host->profile->tls == TLS_GARBAGE) {
+		(void)!send(session->watch.fd, garbage, sizeof(garbage) - 1, MSG_NOSIGNAL);
+	}
+	end_now(session, THEN_CLOSE);
+}
+
 /* What came in the same flight as STARTTLS must not be taken for what comes under TLS. */
 static void handshake(struct session *session)
 {
 	int done;
 
 	if (session->ssl == NULL) {
+		break_handshake(session);
 		return;
 	}
 	ERR_clear_error();
@@ -427,9 +435,7 @@ static void handshake(struct session *session)
 		session->state = SESSION_COMMAND;
 		buf_reset(&session->in);
 		log_event(session, "tls");
-		return;
-	}
-	if (SSL_get_error(session->ssl, done) != SSL_ERROR_WANT_READ) {
+	} else if (SSL_get_error(session->ssl, done) != SSL_ERROR_WANT_READ) {
 		die(session, "tls_failed");
 	}
 }
@@ -470,7 +476,7 @@ static void on_ready(struct watch *watch, uint32_t events)
 		}
 		return;
 	}
-	if (session->state == SESSION_HANDSHAKE && session->ssl != NULL) {
+	if (session->state == SESSION_HANDSHAKE) {
 		handshake(session);
 	}
 	while (session->state != SESSION_DEAD && session->state != SESSION_HANDSHAKE &&

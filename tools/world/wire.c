@@ -2,9 +2,9 @@
  * The DNS wire format, as far as an authoritative server needs it.
  *
  * Questions come from our own sender and from tests, but a wrong length must not
- * hurt: every step is checked against the end of the packet.  Answers are written
- * without compression, which any resolver takes; only the faults of names.c write
- * pointers, and those are wrong on purpose.
+ * hurt: every step is checked against the end of the packet.  The only
+ * compression written is a pointer to the question's name; the faults of names.c
+ * write others, wrong on purpose.
  */
 #include "wire.h"
 
@@ -90,6 +90,7 @@ bool wire_read(struct slice packet, struct wire_question *ret_question)
 	}
 	ret_question->type = get_16(packet, at);
 	ret_question->class = get_16(packet, at + 2);
+	ret_question->raw = slice_make(packet.p + HEADER, at + 4 - HEADER);
 	if (get_16(packet, 10) > 0 && get_16(packet, 6) == 0 && get_16(packet, 8) == 0) {
 		read_opt(packet, at + 4, ret_question);
 	}
@@ -156,15 +157,18 @@ void wire_begin(struct wire *wire, struct buf *out, const struct wire_question *
 	for (size_t i = 0; i < HEADER / 2; i++) {
 		wire_add_16(wire, 0);
 	}
-	wire_add_name(wire, question->name);
-	wire_add_16(wire, question->type);
-	wire_add_16(wire, question->class);
+	wire->question = question->name;
+	buf_add(out, question->raw);
 }
 
 void wire_record(struct wire *wire, enum wire_section section, struct slice owner, uint16_t type,
 	uint32_t ttl)
 {
-	wire_add_name(wire, owner);
+	if (owner.n > 0 && slice_equal(owner, wire->question)) {
+		wire_add_16(wire, 0xc000 | HEADER);
+	} else {
+		wire_add_name(wire, owner);
+	}
 	wire_add_16(wire, type);
 	wire_add_16(wire, 1);
 	wire_add_32(wire, ttl);

@@ -43,11 +43,12 @@ struct wire_question {
 	bool edns;
 	bool recursion_desired;
 	unsigned opcode;
+	struct slice raw;  /* name, type and class as they came */
 	struct slice name; /* in `text`, in the case it was asked */
 	char text[WIRE_NAME_MAX + 1];
 };
 
-/* False when it is no query that could be answered at all. */
+/* False when it is no query that could be answered at all.  Borrows the packet. */
 bool wire_read(struct slice packet, struct wire_question *ret_question);
 
 enum wire_section {
@@ -60,7 +61,8 @@ enum wire_section {
 struct wire {
 	struct buf *out;
 	size_t start;
-	size_t length_at; /* of the open record's RDLENGTH */
+	struct slice question; /* its name: an owner of that name is a pointer to it */
+	size_t length_at;      /* of the open record's RDLENGTH */
 	uint16_t counts[WIRE_SECTIONS];
 };
 
@@ -73,7 +75,7 @@ void wire_record_end(struct wire *wire);
 
 void wire_add_16(struct wire *wire, uint16_t value);
 void wire_add_32(struct wire *wire, uint32_t value);
-void wire_add_name(struct wire *wire, struct slice name); /* never compressed */
+void wire_add_name(struct wire *wire, struct slice name); /* not compressed */
 void wire_add_text(struct wire *wire, struct slice text); /* TXT strings of 255 octets */
 bool wire_add_address(struct wire *wire, int family, struct slice text);
 
