@@ -308,6 +308,9 @@ void fields_read(struct reader *reader, const struct config_node *map, const str
 		while (i < count && !slice_equal(node->key->text, slice_of(fields[i].name))) {
 			i++;
 		}
+		if (i < count && config_node_is_null(node)) {
+			continue; /* "rules:" and nothing behind it */
+		}
 		if (i < count) {
 			read_field(reader, &fields[i], node, into);
 		} else {

@@ -130,6 +130,7 @@ SSL_CTX *site_tls(struct site *site)
 	return site->tls;
 }
 
+/* Twice, because sending may end sessions: who sees the end shall find it told. */
 struct err server_end_turn(struct server *server)
 {
 	struct err err = server->failed ? err_os(0) : ledger_flush(server->ledger);
@@ -141,8 +142,9 @@ struct err server_end_turn(struct server *server)
 	while ((link = list_first(&server->dirty)) != NULL) {
 		session_flush(LIST_OWNER(link, struct session, dirty));
 	}
+	err = ledger_flush(server->ledger);
 	while ((link = list_first(&server->dead)) != NULL) {
 		session_free(LIST_OWNER(link, struct session, link));
 	}
-	return ERR_OK;
+	return err;
 }

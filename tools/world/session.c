@@ -86,7 +86,6 @@ static void die(struct session *session, const char *event)
 	loop_unwatch(server->loop, &session->watch);
 	SSL_free(session->ssl);
 	session->ssl = NULL;
-	close(session->watch.fd);
 	if (list_linked(&session->dirty)) {
 		list_remove(&server->dirty, &session->dirty);
 	}
@@ -98,6 +97,7 @@ void session_free(struct session *session)
 {
 	die(session, "stop");
 	list_remove(&session->server->dead, &session->link);
+	close(session->watch.fd);
 	smtp_clear(session);
 	message_clear(&session->run.message);
 	buf_clear(&session->in);

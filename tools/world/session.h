@@ -51,6 +51,7 @@ struct talk {
 	enum auth_step auth_step;
 	struct buf auth_user; /* who signs in; kept after it was accepted */
 	bool authenticated;
+	bool refused; /* the greeting was no 220: only QUIT is heard (RFC 5321 section 3.1) */
 	bool orderly; /* QUIT was said, or we close by ourselves */
 };
 
@@ -123,6 +124,13 @@ void auth_line(struct session *session, struct slice line);
  * itself).  Returns its code, 0 when nothing with a code was said.
  */
 unsigned smtp_answer(struct session *session, enum phase phase, const char *standard);
+
+/* envelope.c */
+void envelope_reset(struct envelope *envelope);
+bool envelope_take_path(struct slice arguments, struct slice keyword, struct slice *ret_path,
+	struct slice *ret_parameters);
+bool envelope_take_parameters(struct session *session, bool of_mail, struct slice text);
+uint64_t smtp_size_limit(const struct session *session); /* 0 = none */
 
 /* Whether a keyword of the EHLO reply begins with this word. */
 bool smtp_offers(const struct session *session, struct slice word);

@@ -16,22 +16,6 @@ static const struct profile *profile_of(const struct session *session)
 	return session->site->host->profile;
 }
 
-bool smtp_offers(const struct session *session, struct slice word)
-{
-	const struct texts *keywords = &profile_of(session)->keywords;
-
-	for (size_t i = 0; i < keywords->count; i++) {
-		struct slice rest = keywords->at[i];
-		struct slice first = {0};
-
-		(void)slice_split(&rest, ' ', &first);
-		if (slice_equal_nocase(first, word)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static struct slice domain_of(struct slice address)
 {
 	size_t at = slice_find_last(address, '@');
@@ -168,16 +152,6 @@ static void refuse(struct session *session, enum violation violation, const char
 	(void)send_standard(session, reply);
 }
 
-static void envelope_reset(struct envelope *envelope)
-{
-	struct buf sender = envelope->sender;
-	struct buf recipients = envelope->recipients;
-
-	*envelope = (struct envelope){.sender = sender, .recipients = recipients};
-	buf_reset(&envelope->sender);
-	buf_reset(&envelope->recipients);
-}
-
 void smtp_clear(struct session *session)
 {
 	buf_clear(&session->talk.ehlo);
@@ -206,7 +180,7 @@ void smtp_connect(struct session *session)
 		buf_add(&greeting, session->site->host->name);
 		buf_add_text(&greeting, " ESMTP penguin-world");
 	}
-	(void)smtp_answer(session, PHASE_CONNECT, buf_string(&greeting));
+	session->talk.refused = smtp_answer(session, PHASE_CONNECT, buf_string(&greeting)) != 220;
 	buf_clear(&greeting);
 }
 
@@ -280,95 +254,6 @@ static void on_starttls(struct session *session, struct slice arguments)
 	}
 }
 
-/* "FROM:<path> parameters": the path without brackets, and the parameters. */
-static bool take_path(struct slice arguments, struct slice keyword, struct slice *ret_path,
-	struct slice *ret_parameters)
-{
-	size_t end;
-
-	if (!slice_starts_nocase(arguments, keyword)) {
-		return false;
-	}
-	arguments = slice_from(arguments, keyword.n);
-	end = slice_find(arguments, '>');
-	if (arguments.n < 2 || arguments.p[0] != '<' || end == arguments.n) {
-		return false;
-	}
-	*ret_path = slice_make(arguments.p + 1, end - 1);
-	*ret_parameters = slice_from(arguments, end + 1);
-	return ret_parameters->n == 0 || ret_parameters->p[0] == ' ';
-}
-
-/* Parameters of MAIL and RCPT, each with the keyword that allows it. */
-static const struct {
-	struct slice name;
-	struct slice keyword;
-	bool of_mail;
-} parameters[] = {
-	{{"SIZE", 4}, {"SIZE", 4}, true},
-	{{"BODY", 4}, {"8BITMIME", 8}, true},
-	{{"SMTPUTF8", 8}, {"SMTPUTF8", 8}, true},
-	{{"RET", 3}, {"DSN", 3}, true},
-	{{"ENVID", 5}, {"DSN", 3}, true},
-	{{"AUTH", 4}, {"AUTH", 4}, true},
-	{{"REQUIRETLS", 10}, {"REQUIRETLS", 10}, true},
-	{{"NOTIFY", 6}, {"DSN", 3}, false},
-	{{"ORCPT", 5}, {"DSN", 3}, false},
-};
-
-static bool take_parameter(struct session *session, bool of_mail, struct slice parameter)
-{
-	struct envelope *envelope = &session->talk.envelope;
-	struct slice value = parameter;
-	struct slice name = {0};
-
-	(void)slice_split(&value, '=', &name);
-	for (size_t i = 0; i < ARRAY_LEN(parameters); i++) {
-		if (of_mail != parameters[i].of_mail ||
-			!slice_equal_nocase(name, parameters[i].name)) {
-			continue;
-		}
-		if (!smtp_offers(session, parameters[i].keyword)) {
-			return false;
-		}
-		envelope->smtputf8 |= slice_equal_nocase(name, SLICE("SMTPUTF8"));
-		envelope->body_8bit |= slice_equal_nocase(value, SLICE("8BITMIME"));
-		return !slice_equal_nocase(name, SLICE("SIZE")) ||
-			slice_number(value, UINT64_C(1) << 40, &envelope->size);
-	}
-	return false;
-}
-
-static bool take_parameters(struct session *session, bool of_mail, struct slice text)
-{
-	struct slice word;
-
-	if (text.n == 0) {
-		return true;
-	}
-	text = slice_from(text, 1); /* the blank before the first */
-	while (slice_split(&text, ' ', &word)) {
-		if (!take_parameter(session, of_mail, word)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static uint64_t size_limit(const struct session *session)
-{
-	const struct texts *keywords = &profile_of(session)->keywords;
-	uint64_t limit = 0;
-
-	for (size_t i = 0; i < keywords->count; i++) {
-		if (slice_starts_nocase(keywords->at[i], SLICE("SIZE "))) {
-			(void)slice_number(
-				slice_from(keywords->at[i], 5), UINT64_C(1) << 40, &limit);
-		}
-	}
-	return limit;
-}
-
 /* Why MAIL cannot be said now; NULL when it can. */
 static const char *mail_forbidden(const struct session *session)
 {
@@ -398,16 +283,17 @@ static void on_mail(struct session *session, struct slice arguments)
 		return;
 	}
 	envelope_reset(envelope);
-	if (!take_path(arguments, SLICE("FROM:"), &path, &rest)) {
+	if (!envelope_take_path(arguments, SLICE("FROM:"), &path, &rest)) {
 		refuse(session, VIOLATION_SYNTAX, "501 5.5.4 syntax: MAIL FROM:<address>");
 		return;
 	}
-	if (!take_parameters(session, true, rest)) {
+	if (!envelope_take_parameters(session, true, rest)) {
 		refuse(session, VIOLATION_NOT_OFFERED, "555 5.5.4 unknown MAIL parameter");
 		return;
 	}
 	buf_add(&envelope->sender, path);
-	if (forbidden == NULL && size_limit(session) > 0 && envelope->size > size_limit(session)) {
+	if (forbidden == NULL && smtp_size_limit(session) > 0 &&
+		envelope->size > smtp_size_limit(session)) {
 		forbidden = "552 5.3.4 message too big";
 	}
 	envelope->open = smtp_answer(session, PHASE_MAIL,
@@ -427,11 +313,11 @@ static void on_rcpt(struct session *session, struct slice arguments)
 		refuse(session, VIOLATION_SEQUENCE, "503 5.5.1 need MAIL before RCPT");
 		return;
 	}
-	if (!take_path(arguments, SLICE("TO:"), &path, &rest) || path.n == 0) {
+	if (!envelope_take_path(arguments, SLICE("TO:"), &path, &rest) || path.n == 0) {
 		refuse(session, VIOLATION_SYNTAX, "501 5.5.4 syntax: RCPT TO:<address>");
 		return;
 	}
-	if (!take_parameters(session, false, rest)) {
+	if (!envelope_take_parameters(session, false, rest)) {
 		refuse(session, VIOLATION_NOT_OFFERED, "555 5.5.4 unknown RCPT parameter");
 		return;
 	}
@@ -550,6 +436,10 @@ bool smtp_line(struct session *session, struct slice line)
 		(void)smtp_answer(session, PHASE_UNKNOWN, "500 5.5.1 unknown command");
 		return false;
 	}
+	if (session->talk.refused && command->handle != on_quit) {
+		refuse(session, VIOLATION_SEQUENCE, "503 5.5.1 only QUIT is heard here");
+		return true;
+	}
 	command->handle(session, arguments);
 	return command->last;
 }
@@ -559,7 +449,7 @@ static void judge_message(struct session *session)
 {
 	struct message *message = &session->talk.message;
 	const struct envelope *envelope = &session->talk.envelope;
-	uint64_t limit = size_limit(session);
+	uint64_t limit = smtp_size_limit(session);
 
 	if (message->has_8bit && !envelope->body_8bit && !envelope->smtputf8) {
 		message->violations |= UINT32_C(1) << VIOLATION_8BIT;
@@ -573,7 +463,7 @@ static void judge_message(struct session *session)
 void smtp_dot(struct session *session)
 {
 	struct talk *talk = &session->talk;
-	uint64_t limit = size_limit(session);
+	uint64_t limit = smtp_size_limit(session);
 	char reply[64];
 	unsigned code;
 
