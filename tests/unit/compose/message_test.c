@@ -1,0 +1,521 @@
+/* compose/content and compose/message: faults of content, and what a message says. */
+#include "compose/message.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "mail/verp.h"
+#include "no_leaks.h"
+
+static struct token_ring *ring;
+static struct composer *composer;
+static struct message message;
+static struct compose_settings settings;
+static struct compose_input input;
+
+static void setup(void)
+{
+	ring = token_ring_new();
+	cr_assert(!err_is(token_ring_add(ring, 7, SLICE("0123456789abcdef"))));
+	composer = composer_new(ring, COMPOSER_OUTPUT_MAX);
+	message_init(&message);
+	settings = (struct compose_settings){
+		.bounce_domain = SLICE("bounce.example.org"),
+		.tracking_domain = SLICE("t.example.org"),
+	};
+	input = (struct compose_input){
+		.settings = &settings,
+		.recipient = SLICE("Ann@Example.NET"),
+		.first_us = INT64_C(1764000000000000),
+		.variant = COMPOSE_VARIANT_BY_JOB,
+		.token_key = 7,
+	};
+	cr_assert(id_parse(SLICE("0192f3a0-0000-7000-8000-00000000000a"), &input.tenant));
+	cr_assert(id_parse(SLICE("0192f3a0-0000-7000-8000-00000000000b"), &input.campaign));
+	cr_assert(id_parse(SLICE("0192f3a0-1234-7abc-8def-0123456789ab"), &input.job));
+}
+
+static void teardown(void)
+{
+	message_clear(&message);
+	composer_free(&composer);
+	token_ring_free(&ring);
+}
+
+TestSuite(message, .init = setup, .fini = no_leaks);
+
+#define FROM "\"from\":{\"email\":\"news@shop.example\",\"name\":\"Shop\"},"
+#define BASE FROM "\"subject\":\"Hi {{n}}\",\"text\":\"Dear {{n}}\\n\""
+
+static struct content *compile(struct slice body, bool raw, struct buf *faults)
+{
+	struct content_source source = {.body = body, .raw = raw};
+
+	return content_new(&source, faults);
+}
+
+/* Composes; the message, NUL-ended, or its fault. */
+static const char *make(struct slice body, bool raw)
+{
+	struct content *content;
+	enum failure failure;
+	struct buf faults;
+
+	buf_init(&faults, 0);
+	content = compile(body, raw, &faults);
+	cr_assert_not_null(content, "%s", buf_string(&faults));
+	failure = composer_make(composer, content, &input, &message);
+	cr_expect((failure == FAILURE_NONE) == (message.bytes.n > 0));
+	content_unref(&content);
+	buf_clear(&faults);
+	return failure == FAILURE_NONE ? buf_string(&message.bytes) : message.fault;
+}
+
+static const char *make_json(const char *body)
+{
+	return make(slice_of(body), false);
+}
+
+static bool says(const char *text, const char *part)
+{
+	return strstr(text, part) != NULL;
+}
+
+Test(message, plain_text)
+{
+	struct token token;
+
+	input.vars = SLICE("{\"n\":\"Ann\"}");
+	cr_expect_str_eq(make_json("{" BASE ",\"kind\":\"transactional\"}"),
+		"From: Shop <news@shop.example>\r\n"
+		"To: Ann@example.net\r\n"
+		"Subject: Hi Ann\r\n"
+		"Date: Mon, 24 Nov 2025 16:00:00 +0000\r\n"
+		"Message-ID: <0192f3a0-1234-7abc-8def-0123456789ab@shop.example>\r\n"
+		"Auto-Submitted: auto-generated\r\n"
+		"MIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n"
+		"\r\n"
+		"Dear Ann\r\n");
+	cr_expect(slice_equal(message_body(&message), SLICE("Dear Ann\r\n")));
+	cr_expect(slice_ends(message_headers(&message), SLICE("quoted-printable\r\n")));
+	cr_expect(!message.utf8);
+	cr_expect(verp_parse(&message.mail_from, &token));
+	cr_expect(token.purpose == TOKEN_RETURN_PATH);
+	cr_expect(token_verify(ring, &token, input.tenant));
+	cr_expect(id_equal(token.job, input.job));
+	teardown();
+}
+
+Test(message, unsubscribe)
+{
+	const char *text = make_json("{" BASE "}");
+
+	cr_expect(says(text, "List-Unsubscribe: <https://t.example.org/u/"));
+	cr_expect(says(text, "@bounce.example.org?subject=unsubscribe>\r\n"));
+	cr_expect(says(text, "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+	cr_expect(!says(text, "Auto-Submitted"));
+	settings.tracking_domain = SLICE("");
+	text = make_json("{" BASE "}");
+	cr_expect(says(text, "List-Unsubscribe: <mailto:"));
+	cr_expect(!says(text, "https:"));
+	cr_expect(!says(text, "List-Unsubscribe-Post"), "one click needs https");
+	text = make_json("{" FROM "\"subject\":\"x\",\"text\":\"{{penguin.unsubscribe_url}}\"}");
+	cr_expect(says(strstr(text, "\r\n\r\n"), "mailto:"));
+	text = make_json("{" BASE ",\"unsubscribe\":{\"url\":\"https://app.example/u?{{id}}\"}}");
+	cr_expect(says(text, "List-Unsubscribe: <https://app.example/u?>,"));
+	text = make_json("{" BASE ",\"unsubscribe\":{\"url\":\"http://app.example/\"}}");
+	cr_expect_str_eq(text, "unsubscribe.url: it must be one https address");
+	teardown();
+}
+
+Test(message, list_and_feedback)
+{
+	const char *text;
+
+	settings.feedback_sender = SLICE("penguins");
+	text = make_json(
+		"{" BASE ",\"list_id\":{\"id\":\"n.shop.example\",\"name\":\"The News\"}}");
+	cr_expect(says(text, "\r\nList-ID: The News <n.shop.example>\r\n"));
+	cr_expect(says(text,
+		"\r\nFeedback-ID: 0192f3a0-0000-7000-8000-00000000000b:"
+		"0192f3a0-0000-7000-8000-00000000000a:marketing:penguins\r\n"));
+	settings.feedback_sender = SLICE("a:bcdef");
+	cr_expect(says(make_json("{" BASE "}"), "feedback sender:"));
+	settings.feedback_sender = SLICE("abcd");
+	cr_expect(says(make_json("{" BASE "}"), "feedback sender:"));
+	teardown();
+}
+
+Test(message, same_bytes_each_time)
+{
+	struct buf first;
+
+	input.vars = SLICE("{\"n\":\"J\xc3\xb6rg\"}");
+	buf_init(&first, 0);
+	buf_add_text(&first, make_json("{" BASE ",\"html\":\"<b>{{n}}</b>\"}"));
+	input.first_us += 999999; /* the same second */
+	composer_free(&composer);
+	composer = composer_new(ring, COMPOSER_OUTPUT_MAX);
+	cr_expect_str_eq(make_json("{" BASE ",\"html\":\"<b>{{n}}</b>\"}"), buf_string(&first));
+	input.job.bytes[15] ^= 1;
+	cr_expect_str_neq(make_json("{" BASE ",\"html\":\"<b>{{n}}</b>\"}"), buf_string(&first));
+	buf_clear(&first);
+	teardown();
+}
+
+Test(message, no_value_adds_a_header)
+{
+	static const struct {
+		const char *vars;
+		bool fails;
+	} rows[] = {
+		{"{\"n\":\"x\\r\\nBcc: all@example.org\"}", true},
+		{"{\"n\":\"x\\nBcc: all@example.org\"}", true},
+		{"{\"n\":\"x\\rBcc: all@example.org\"}", true},
+		{"{\"n\":\"x\\u0000y\"}", true},
+		{"{\"n\":\"x\\n\"}", false},
+		{"{\"n\":\"x\\u2028Bcc: all@example.org\"}", false},
+		{"{\"n\":\"x\\u0085Bcc: all@example.org\"}", false},
+		{"{\"n\":\"=?utf-8?q?=0D=0ABcc:_all?=\"}", false},
+	};
+	static const char *const places[] = {
+		"\"from\":{\"email\":\"a@b.example\",\"name\":\"{{n}}\"},\"subject\":\"s\"",
+		FROM "\"subject\":\"{{n}}\"",
+		FROM "\"subject\":\"s\",\"to_name\":\"{{n}}\"",
+		FROM
+		"\"subject\":\"s\",\"reply_to\":{\"email\":\"a@b.example\",\"name\":\"{{n}}\"}",
+		FROM "\"subject\":\"s\",\"headers\":{\"X-A\":\"{{n}}\"}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(rows); j++) {
+			struct buf body;
+			const char *text;
+
+			buf_init(&body, 0);
+			buf_add_format(&body, "{%s,\"text\":\"t\"}", places[i]);
+			input.vars = slice_of(rows[j].vars);
+			text = make_json(buf_string(&body));
+			cr_expect(!says(text, "\nBcc") && !says(text, "\rBcc"));
+			cr_expect(rows[j].fails == !says(text, "Message-ID:"), "%s with %s: %s",
+				places[i], rows[j].vars, text);
+			buf_clear(&body);
+		}
+	}
+	teardown();
+}
+
+Test(message, recipients)
+{
+	cr_expect(says(make_json("{" BASE "}"), "To: Ann@example.net\r\n"));
+	input.recipient = SLICE("\xce\xb4@b\xc3\xbc"
+				"cher.example");
+	cr_expect(says(make_json("{" BASE "}"), "To: \xce\xb4@xn--bcher-kva.example\r\n"));
+	cr_expect(message.utf8);
+	input.recipient = SLICE("a@[192.0.2.1]");
+	cr_expect(says(make_json("{" BASE "}"), "recipient: address literals"));
+	input.recipient = SLICE("a@b\r\nRCPT TO:<x@y>");
+	cr_expect_str_eq(make_json("{" BASE "}"), "recipient: the address has a control character");
+	teardown();
+}
+
+Test(message, bad_inputs)
+{
+	input.vars = SLICE("{\"n\":}");
+	cr_expect(says(make_json("{" BASE "}"), "merge variables: not JSON at octet 5"));
+	input.vars = SLICE("[]");
+	cr_expect(says(make_json("{" BASE "}"), "they must be a JSON object"));
+	input.vars = SLICE("{}");
+	input.token_key = 8;
+	cr_expect_str_eq(make_json("{" BASE "}"), "token key 8 is not configured");
+	input.token_key = 7;
+	settings.bounce_domain = SLICE("");
+	cr_expect(says(make_json("{" BASE "}"), "bounce domain"));
+	settings.bounce_domain = SLICE("b.example");
+	settings.tracking_domain = SLICE("x/y");
+	cr_expect(says(make_json("{" BASE "}"), "tracking domain 'x/y'"));
+	settings.tracking_domain = SLICE("");
+	input.variant = 1;
+	cr_expect_str_eq(make_json("{" BASE "}"), "variant 1: the content has 1");
+	teardown();
+}
+
+Test(message, too_large)
+{
+	struct slice body = SLICE(
+		"{" FROM "\"subject\":\"s\",\"text\":\"{{#l}}{{#l}}0123456789{{/l}}{{/l}}\"}");
+	struct content *content;
+	struct buf faults;
+
+	buf_init(&faults, 0);
+	composer_free(&composer);
+	composer = composer_new(ring, 1000);
+	content = compile(body, false, &faults);
+	input.vars = SLICE("{\"l\":[1,2,3,4,5,6,7,8,9,10]}");
+	cr_expect(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+	content_unref(&content);
+	content =
+		compile(SLICE("{" FROM
+			      "\"subject\":\"{{#l}}{{#l}}0123456789{{/l}}{{/l}}X\",\"text\":\"\"}"),
+			false, &faults);
+	cr_expect(composer_make(composer, content, &input, &message) == FAILURE_TOO_LARGE);
+	content_unref(&content);
+	buf_clear(&faults);
+	teardown();
+}
+
+Test(message, variants)
+{
+	struct slice body = SLICE("{" BASE ",\"variants\":["
+				  "{\"name\":\"a\",\"weight\":3,\"subject\":\"first\"},"
+				  "{\"name\":\"b\",\"subject\":\"second\"},"
+				  "{\"name\":\"never\",\"weight\":0}]}");
+	unsigned counts[3] = {0};
+	struct content *content;
+	struct buf faults;
+
+	buf_init(&faults, 0);
+	content = compile(body, false, &faults);
+	cr_assert_not_null(content, "%s", buf_string(&faults));
+	cr_expect(content_variants(content) == 3);
+	cr_expect(slice_equal(content_variant_name(content, 1), SLICE("b")));
+	for (unsigned i = 0; i < 4000; i++) {
+		size_t drawn;
+
+		input.job.bytes[14] = (uint8_t)(i >> 8);
+		input.job.bytes[15] = (uint8_t)i;
+		cr_assert(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+		drawn = message.variant;
+		counts[drawn]++;
+		cr_assert(says(buf_string(&message.bytes),
+			drawn == 0 ? "Subject: first" : "Subject: second"));
+	}
+	cr_expect(counts[0] > 2850 && counts[0] < 3150, "%u of 4000 with 3 of 4", counts[0]);
+	cr_expect(counts[2] == 0);
+	input.variant = 2;
+	cr_assert(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+	cr_expect(says(buf_string(&message.bytes), "Subject: Hi"));
+	content_unref(&content);
+	buf_clear(&faults);
+	teardown();
+}
+
+static const struct {
+	const char *label;
+	const char *body;
+	const char *faults;
+} bad_contents[] = {
+	{"not JSON", "{\"from\"", "content: not JSON at octet 7: ':' is expected\n"},
+	{"not an object", "[]", "content: it must be a JSON object\n"},
+	{"all that is missing", "{}",
+		"from: it is missing: {\"email\": \"news@example.org\"}\nsubject: it is missing\n"
+		"content: it has neither 'text' nor 'html'\n"},
+	{"unknown key", "{" BASE ",\"txt\":\"\"}",
+		"content: unknown key 'txt': see penguin-content(7)\n"},
+	{"template", "{" FROM "\"subject\":\"s\",\"html\":\"a\\n {{#x}}\"}",
+		"html:2:2: section 'x' is not closed: add {{/x}}\n"},
+	{"two faults", "{" FROM "\"subject\":\"{{\",\"text\":\"{{/x}}\"}",
+		"subject:1:1: the tag is not closed: add '}}'\n"
+		"text:1:1: 'x' closes no section: remove it, or open {{#x}} before\n"},
+	{"line end in a header", "{" FROM "\"subject\":\"a\\nb\",\"text\":\"\"}",
+		"subject: a header is one line: remove line ends and control characters\n"},
+	{"reserved header", "{" BASE ",\"headers\":{\"fRoM\":\"x@y.z\"}}",
+		"headers.fRoM: it may not be set here: use 'from'\n"},
+	{"content header", "{" BASE ",\"headers\":{\"content-type\":\"x\"}}",
+		"headers.content-type: it may not be set here: penguin-mta sets it\n"},
+	{"header twice", "{" BASE ",\"headers\":{\"X-A\":\"1\",\"x-a\":\"2\"}}",
+		"headers.x-a: it is there twice\n"},
+	{"header name", "{" BASE ",\"headers\":{\"X A\":\"1\"}}",
+		"headers.X A: not a header name: letters, digits and hyphens\n"},
+	{"from list", "{\"from\":\"a@b.c, d@e.f\",\"subject\":\"s\",\"text\":\"\"}",
+		"from: 'a@b.c, d@e.f': the domain is not a valid host name\n"},
+	{"kind", "{" BASE ",\"kind\":\"x\"}",
+		"kind: it must be \"marketing\" (the default) or \"transactional\"\n"},
+	{"list id", "{" BASE ",\"list_id\":\"a>b\"}",
+		"list_id: it must be an id like news.example.org, or an object with such an 'id' and a "
+		"'name'\n"},
+	{"attachment", "{" BASE ",\"attachments\":[{\"name\":\"x\",\"data\":\"*\"}]}",
+		"attachments[0]: 'data' must be base64 and not empty\n"},
+	{"attachment name",
+		"{" BASE ",\"attachments\":[{\"name\":\"x\\r\\ny\",\"data\":\"eA==\"}]}",
+		"attachments[0]: 'name' has control characters or is too long\n"},
+	{"variant domains",
+		"{" BASE ",\"variants\":[{\"name\":\"a\"},{\"name\":\"b\",\"from\":\"a@b.c\"}]}",
+		"variants: all must have the same domain in 'from'\n"},
+	{"variant fault", "{" BASE ",\"variants\":[{\"name\":\"a\",\"subject\":\"{{\"}]}",
+		"variants[0].subject:1:1: the tag is not closed: add '}}'\n"},
+	{"variant without a name", "{" BASE ",\"variants\":[{}]}",
+		"variants[0]: it needs a 'name' of at most 64 octets\n"},
+	{"weights", "{" BASE ",\"variants\":[{\"name\":\"a\",\"weight\":0}]}",
+		"variants: at least one must have a 'weight' above 0\n"},
+	{"partial", "{" FROM "\"subject\":\"s\",\"text\":\"{{>f}}\"}",
+		"text:1:1: there is no content 'f' for this partial\n"},
+	{"unsubscribe", "{" BASE ",\"unsubscribe\":\"x\"}",
+		"unsubscribe: it must be an object with a 'url'\n"},
+};
+
+Test(message, faults_of_content)
+{
+	for (size_t i = 0; i < ARRAY_LEN(bad_contents); i++) {
+		struct buf faults;
+
+		buf_init(&faults, 0);
+		cr_expect_null(compile(slice_of(bad_contents[i].body), false, &faults), "%s",
+			bad_contents[i].label);
+		cr_expect_str_eq(
+			buf_string(&faults), bad_contents[i].faults, "%s", bad_contents[i].label);
+		buf_clear(&faults);
+	}
+	teardown();
+}
+
+static bool find_partial(void *owner, struct slice name, struct slice *ret_body)
+{
+	size_t *asked = owner;
+
+	(*asked)++;
+	*ret_body = SLICE("{\"text\":\"-- {{n}}\\n\",\"html\":\"<i>{{n}}</i>\"}");
+	return slice_equal(name, SLICE("footer"));
+}
+
+Test(message, partials)
+{
+	size_t asked = 0;
+	struct content_source source = {
+		.body = SLICE(
+			"{" FROM
+			"\"subject\":\"s\",\"text\":\"{{>footer}}\",\"html\":\"{{>footer}}\"}"),
+		.on_partial = find_partial,
+		.owner = &asked,
+	};
+	struct content *content;
+	struct buf faults;
+
+	buf_init(&faults, 0);
+	content = content_new(&source, &faults);
+	cr_assert_not_null(content, "%s", buf_string(&faults));
+	input.vars = SLICE("{\"n\":\"A&B\"}");
+	cr_assert(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+	cr_expect(says(buf_string(&message.bytes), "-- A&B\r\n"));
+	cr_expect(says(buf_string(&message.bytes), "<i>A&amp;B</i>"));
+	content_unref(&content);
+	source.body = SLICE("{" FROM "\"subject\":\"{{>one}}\",\"text\":\"{{>two}}\"}");
+	asked = 0;
+	cr_expect_null(content_new(&source, &faults));
+	cr_expect(asked == 2, "all that are missing are asked for at once");
+	buf_clear(&faults);
+	teardown();
+}
+
+Test(message, counted)
+{
+	struct buf faults;
+	struct content *content;
+	struct content *second;
+	struct content *none = NULL;
+
+	buf_init(&faults, 0);
+	content = compile(SLICE("{" BASE "}"), false, &faults);
+	second = content_ref(content);
+	content_unref(&content);
+	cr_expect_null(content);
+	cr_expect_str_eq(content_from_domain(second), "shop.example");
+	cr_expect(content_bytes(second) > 1000);
+	content_unref(&second);
+	content_unref(&none);
+	buf_clear(&faults);
+	teardown();
+}
+
+Test(message, raw)
+{
+	const char *text = make(SLICE("From: A <a@shop.example>\nBcc: x@y.z\nReturn-Path: <x@y.z>\n"
+				      "Subject: a\n b\n\n.dot\nbare\rcr\n\r\nend"),
+		true);
+
+	cr_expect(slice_starts(slice_of(text),
+		SLICE("From: A <a@shop.example>\r\nSubject: a\r\n b\r\n"
+		      "To: Ann@example.net\r\nDate: Mon, 24 Nov 2025")));
+	cr_expect(says(text, "\r\n\r\n.dot\r\nbare\r\ncr\r\n\r\nend\r\n"));
+	cr_expect(says(text, "\r\nList-Unsubscribe: <https://"));
+	cr_expect(says(text, "@shop.example>\r\n"));
+	cr_expect(!says(text, "Bcc") && !says(text, "Return-Path"));
+	text = make(
+		SLICE("From: a@shop.example\r\nTo: list@x.example\r\nDate: x\r\nMessage-ID: <1@x>\r\n"
+		      "List-Unsubscribe: <mailto:x@y.z>\r\nList-ID: <x.y>\r\nFeedback-ID: a\r\n\r\nx"),
+		true);
+	cr_expect_str_eq(text,
+		"From: a@shop.example\r\nTo: list@x.example\r\nDate: x\r\nMessage-ID: <1@x>\r\n"
+		"List-Unsubscribe: <mailto:x@y.z>\r\nList-ID: <x.y>\r\nFeedback-ID: a\r\n\r\nx\r\n");
+	text = make(SLICE("From: a@shop.example\nContent-Type: text/plain; charset=utf-8\n"
+			  "Content-Transfer-Encoding: 8bit\n\nJ\xc3\xb6rg\n"),
+		true);
+	cr_expect(
+		says(text, "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n"));
+	cr_expect(says(text, "\r\n\r\nJ=C3=B6rg\r\n"));
+	cr_expect(!says(text, "8bit"));
+	teardown();
+}
+
+static const struct {
+	const char *label;
+	struct slice body;
+	const char *fault; /* that it begins with */
+} bad_raws[] = {
+	{"empty", SLICE(""), "From: it is missing\n"},
+	{"no From", SLICE("Subject: x\n\nx"), "From: it is missing\n"},
+	{"two From", SLICE("From: a@b.c\nfrom: d@e.f\n\nx"), "from: it is there twice\n"},
+	{"two Subject", SLICE("From: a@b.c\nSubject: x\nsubject: y\n\nx"),
+		"subject: it is there twice\n"},
+	{"From list", SLICE("From: a@b.c, d@e.f\n\nx"), "From: it must be one address"},
+	{"8-bit header", SLICE("From: a@b.c\nSubject: \xc3\xb6\n\nx"),
+		"Subject: it is too long, or has"},
+	{"nul header", SLICE("From: a@b.c\nSubject: \0\n\nx"), "Subject: it is too long, or has"},
+	{"no field", SLICE("From: a@b.c\nhello\n\nx"), "header: line 'hello' is no header field\n"},
+	{"8-bit multipart",
+		SLICE("From: a@b.c\nContent-Type: multipart/mixed; boundary=x\n\n\xc3\xb6"),
+		"body: the body has 8-bit characters: encode its parts"},
+	{"8-bit without a type", SLICE("From: a@b.c\n\n\xc3\xb6"),
+		"body: the body has 8-bit characters"},
+	{"nul body", SLICE("From: a@b.c\nContent-Type: text/plain\n\n\0"),
+		"body: the body has NUL octets"},
+};
+
+Test(message, faults_of_raw)
+{
+	for (size_t i = 0; i < ARRAY_LEN(bad_raws); i++) {
+		struct buf faults;
+
+		buf_init(&faults, 0);
+		cr_expect_null(compile(bad_raws[i].body, true, &faults), "%s", bad_raws[i].label);
+		cr_expect(slice_starts(buf_slice(&faults), slice_of(bad_raws[i].fault)), "%s: %s",
+			bad_raws[i].label, buf_string(&faults));
+		buf_clear(&faults);
+	}
+	teardown();
+}
+
+Test(message, parts)
+{
+	const char *text = make_json(
+		"{" FROM "\"subject\":\"s\",\"text\":\"t\",\"html\":\"<img src='cid:l'>\","
+		"\"attachments\":[{\"name\":\"l.png\",\"type\":\"image/png\",\"data\":\"eA==\","
+		"\"cid\":\"l\"},{\"name\":\"a\\\"; X: y\",\"data\":\"eQ==\"}]}");
+	size_t mixed = slice_search(slice_of(text), SLICE("multipart/mixed"));
+	size_t alternative = slice_search(slice_of(text), SLICE("multipart/alternative"));
+	size_t related = slice_search(slice_of(text), SLICE("multipart/related"));
+
+	cr_expect(mixed < alternative && alternative < related && related < message.bytes.n);
+	cr_expect(says(text, "Content-ID: <l>\r\n"));
+	cr_expect(says(text, "filename=\"a\\\"; X: y\"\r\n"));
+	text = make_json(
+		"{" FROM "\"subject\":\"s\",\"html\":\"<b>\xce\xb1\xce\xb2\xce\xb3</b>\"}");
+	cr_expect(says(text,
+		"Content-Type: text/html; charset=utf-8\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\nPGI+zrHOss6zPC9iPg==\r\n"));
+	cr_expect(!says(text, "multipart"));
+	teardown();
+}
