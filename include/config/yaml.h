@@ -15,7 +15,7 @@
 #include "base/slice.h"
 #include "config/problem.h"
 
-#define CONFIG_FILE_BYTES_MAX (1024u * 1024u)
+#define CONFIG_FILE_BYTES_MAX ((size_t)1 << 20)
 #define CONFIG_DEPTH_MAX 16u
 
 enum config_node_kind {

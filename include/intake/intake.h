@@ -98,6 +98,12 @@ bool intake_live(const struct intake *intake); /* has a lease */
 /* How long the lease still holds, by CLOCK_BOOTTIME from before it was asked for; 0 = lost. */
 int64_t intake_lease_left_us(const struct intake *intake);
 
+/*
+ * A batch is over (record/ says so): the memory of its claim goes with the last one.
+ * The batch and its jobs may not be touched any more.
+ */
+void intake_batch_over(struct intake *intake, struct batch *batch);
+
 /* Room came: look now instead of at the next poll. */
 void intake_hurry(struct intake *intake);
 

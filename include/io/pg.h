@@ -4,8 +4,9 @@
  * connects by itself and again after a loss, with a growing, jittered pause; host
  * names are resolved off the loop.
  *
- * A request is one transaction: one statement, or several between BEGIN and COMMIT.
- * Each is answered exactly once, never from within pg_send().
+ * A request is one transaction of one or more statements: all of them happen, or
+ * none.  Each is answered exactly once, never from within pg_send().  Requests are
+ * done in the order they were sent.
  */
 #ifndef IO_PG_H
 #define IO_PG_H
@@ -31,11 +32,15 @@ enum pg_status {
 };
 
 struct pg_settings {
-	struct slice dsn; /* a libpq connection string or URI */
-	struct slice password;
+	struct slice dsn;         /* a libpq connection string or URI */
+	struct slice password;    /* empty = as the string says */
 	struct slice application; /* application_name */
-	int64_t statement_timeout_us;
-	int64_t connect_timeout_us;
+	/*
+	 * A request that is not answered for so long costs the connection.  It is no
+	 * session setting, for a pooler would keep it: give the role one of its own.
+	 */
+	int64_t statement_timeout_us; /* 0 = 60 s */
+	int64_t connect_timeout_us;   /* 0 = 10 s */
 };
 
 struct pg_events {
@@ -55,6 +60,7 @@ void pg_listen(struct pg *pg, const char *channel);
 
 /* The text is borrowed and must live for ever (sql/statements.h). */
 struct pg_request *pg_request_new(void);
+void pg_request_drop(struct pg_request **take);                  /* one that was never sent */
 void pg_statement(struct pg_request *request, const char *text); /* the next statement */
 
 /* Parameters of the last statement, in order. */
@@ -76,7 +82,9 @@ void pg_item_bool(struct pg_request *request, bool value);
 void pg_item_id(struct pg_request *request, const struct id *id);
 void pg_array_end(struct pg_request *request);
 
-struct pg_answer;
+/* The n-th parameter (0-based, over all statements) as it was written, for tests. */
+struct slice pg_parameter_text(const struct pg_request *request, size_t parameter);
+
 struct pg_answer {
 	enum pg_status status;
 	struct slice text;     /* of the server's error, or why the connection went */
@@ -91,11 +99,19 @@ struct pg_answer {
 void pg_send(struct pg *pg, struct pg_request **take, int64_t wait_us,
 	void (*on_answer)(void *owner, const struct pg_answer *answer), void *owner);
 
+/*
+ * From within on_answer only: sends the same request once more, at the end of the
+ * line and not before pause_us.  There will be another answer.  For requests that may
+ * run twice without harm.
+ */
+void pg_again(struct pg *pg, const struct pg_answer *answer, int64_t pause_us);
+
 /* Of the n-th statement of the request (0-based), for the call of on_answer. */
 size_t pg_rows(const struct pg_answer *answer, size_t statement);
 bool pg_is_null(const struct pg_answer *answer, size_t statement, size_t row, int column);
 struct slice pg_text(const struct pg_answer *answer, size_t statement, size_t row, int column);
 int64_t pg_number(const struct pg_answer *answer, size_t statement, size_t row, int column);
+double pg_real(const struct pg_answer *answer, size_t statement, size_t row, int column);
 bool pg_bool(const struct pg_answer *answer, size_t statement, size_t row, int column);
 struct id pg_id(const struct pg_answer *answer, size_t statement, size_t row, int column);
 uint64_t pg_affected(

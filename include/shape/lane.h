@@ -59,6 +59,7 @@ unsigned lane_messages_per_connection(const struct lane *lane); /* 0 = no limit 
 void lane_failed(
 	struct lane *lane, int64_t now_us, int64_t most_us, uint8_t spread, struct slice text);
 void lane_worked(struct lane *lane);
+bool lane_is_away(const struct lane *lane, int64_t now_us); /* failed lately, or suspended */
 
 /* Away until then, whatever its history (a site that asked us to slow down). */
 void lane_suspend(struct lane *lane, int64_t until_us, struct slice text);

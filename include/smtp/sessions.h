@@ -58,7 +58,9 @@ struct sessions_events {
 
 /* Borrowed for the life of the lane, and what it points to. */
 struct sessions_lane_settings {
-	union endpoint local; /* any.sa_family AF_UNSPEC: the kernel chooses */
+	union endpoint
+		local4; /* by the host's family; any.sa_family AF_UNSPEC: the kernel chooses */
+	union endpoint local6;
 	struct slice ehlo;
 	enum tls_policy tls;
 	struct tls_context *tls_context;

@@ -108,11 +108,11 @@ static void sort_members(struct arena *arena, struct config_node *mapping)
 {
 	size_t i = 0;
 
-	mapping->sorted = arena_array(arena, mapping->count + 1, sizeof(*mapping->sorted));
+	mapping->sorted = arena_array(arena, mapping->count + 1, sizeof(struct config_node *));
 	for (const struct config_node *n = mapping->first; n != NULL; n = n->next) {
 		mapping->sorted[i++] = n;
 	}
-	qsort(mapping->sorted, mapping->count, sizeof(*mapping->sorted), by_key);
+	qsort(mapping->sorted, mapping->count, sizeof(struct config_node *), by_key);
 }
 
 static void refuse_duplicates(struct builder *b, const struct config_node *mapping)
@@ -325,7 +325,7 @@ struct config_tree *config_tree_parse(
 
 	if (text.n > CONFIG_FILE_BYTES_MAX) {
 		config_problem_add(problems, (struct config_place){&file, 0, 0},
-			"larger than %u bytes: split it by 'include'", CONFIG_FILE_BYTES_MAX);
+			"larger than %zu bytes: split it by 'include'", CONFIG_FILE_BYTES_MAX);
 		return NULL;
 	}
 	if (yaml_parser_initialize(&b.parser) == 0) {

@@ -191,6 +191,11 @@ void lane_worked(struct lane *lane)
 	lane->failures = 0;
 }
 
+bool lane_is_away(const struct lane *lane, int64_t now_us)
+{
+	return lane->away_until_us > now_us || lane->failures > 0;
+}
+
 void lane_suspend(struct lane *lane, int64_t until_us, struct slice text)
 {
 	if (until_us > lane->away_until_us) {

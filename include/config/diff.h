@@ -1,0 +1,19 @@
+/* The settings of a configuration as text: shown whole, or what changes between two. */
+#ifndef CONFIG_DIFF_H
+#define CONFIG_DIFF_H
+
+#include "base/buf.h"
+
+struct config_settings;
+
+/*
+ * YAML with every effective value; behind each the file and line that set it, or
+ * "default".  It can be loaded again.
+ */
+void config_settings_dump(const struct config_settings *settings, struct buf *out);
+
+/* One line a key whose value is not the same, sorted: "retry.first: 15m -> 30m". */
+void config_settings_diff(
+	const struct config_settings *before, const struct config_settings *after, struct buf *out);
+
+#endif

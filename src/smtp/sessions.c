@@ -1,0 +1,407 @@
+/*
+ * The sessions of a worker, by lane.
+ *
+ * A seat is what the lane keeps for one connection: its target, which the session
+ * borrows, and the walk over the hosts until it is ready.  A host whose TLS broke
+ * under the opportunistic policy is asked again in clear, on a new connection, and
+ * that is remembered for an hour by host name (conformance T4): never on the same
+ * stream.  A seat is counted until its socket is closed, QUIT and all.
+ *
+ * Only connections whose last reply left a clean state come back as ready; the
+ * dialogue sees to that (R6).
+ */
+#include "smtp/sessions.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/time.h"
+
+enum {
+	CLEAR_HOSTS = 10000, /* remembered at most */
+	CLEAR_SECONDS = 3600,
+};
+
+struct sessions {
+	struct loop *loop;
+	struct map *clear_hosts; /* name -> int64_t *until_us */
+	struct list lanes;
+	size_t total;
+	bool closing;
+};
+
+struct sessions_lane {
+	struct list_link link; /* sessions.lanes */
+	struct sessions *sessions;
+	const struct sessions_lane_settings *settings;
+	const struct sessions_events *events;
+	void *owner;
+	struct list seats;
+	struct list idle; /* the last used first */
+	size_t opening;
+	bool closing;
+};
+
+/* The hosts that are left to try, until one is ready. */
+struct walk {
+	struct host_choice hosts[SESSIONS_ADDRESSES];
+	size_t count;
+	size_t next;
+	unsigned handshakes;
+};
+
+struct seat {
+	struct list_link link; /* lane.seats */
+	struct list_link idle_link;
+	struct sessions_lane *lane;
+	struct session *session;
+	struct session_target target;
+	struct walk *walk; /* NULL = it was ready */
+	struct timer idle;
+};
+
+static void open_next(struct sessions_lane *lane, struct walk *walk, bool clear_only);
+
+struct sessions *sessions_new(struct loop *loop)
+{
+	struct sessions *sessions = MEM_NEW(struct sessions);
+
+	sessions->loop = loop;
+	sessions->clear_hosts = map_new();
+	list_init(&sessions->lanes);
+	return sessions;
+}
+
+/* Hosts that fell back to clear. */
+
+static void forget_clear_hosts(struct sessions *sessions, int64_t before_us)
+{
+	struct slice name;
+	void *value;
+
+	for (size_t at = 0; map_next(sessions->clear_hosts, &at, &name, &value);) {
+		if (*(const int64_t *)value < before_us) {
+			map_remove(sessions->clear_hosts, name);
+			mem_free(value);
+		}
+	}
+}
+
+static void remember_clear(struct sessions *sessions, struct slice host)
+{
+	int64_t now_us = loop_now_us(sessions->loop);
+	int64_t *until_us = MEM_NEW(int64_t);
+
+	if (map_count(sessions->clear_hosts) >= CLEAR_HOSTS) {
+		forget_clear_hosts(sessions, now_us);
+	}
+	if (map_count(sessions->clear_hosts) >= CLEAR_HOSTS) {
+		forget_clear_hosts(sessions, INT64_MAX);
+	}
+	*until_us = now_us + CLEAR_SECONDS * TIME_SECOND_US;
+	mem_free(map_put(sessions->clear_hosts, host, until_us));
+}
+
+static bool is_clear_host(struct sessions *sessions, struct slice host)
+{
+	const int64_t *until_us = map_get(sessions->clear_hosts, host);
+
+	return until_us != NULL && *until_us >= loop_now_us(sessions->loop);
+}
+
+void sessions_free(struct sessions **sessions)
+{
+	if (*sessions == NULL) {
+		return;
+	}
+	forget_clear_hosts(*sessions, INT64_MAX);
+	map_free(&(*sessions)->clear_hosts);
+	mem_free(*sessions);
+	*sessions = NULL;
+}
+
+/* Walks. */
+
+static struct walk *walk_new(const struct host_choice *hosts, size_t n)
+{
+	struct walk *walk = MEM_NEW(struct walk);
+
+	walk->count = n < SESSIONS_ADDRESSES ? n : SESSIONS_ADDRESSES;
+	for (size_t i = 0; i < walk->count; i++) {
+		walk->hosts[i] = hosts[i];
+		walk->hosts[i].name.p = mem_copy(hosts[i].name.p, hosts[i].name.n);
+	}
+	return walk;
+}
+
+static void walk_free(struct walk **walk)
+{
+	for (size_t i = 0; *walk != NULL && i < (*walk)->count; i++) {
+		mem_free((void *)(*walk)->hosts[i].name.p);
+	}
+	mem_free(*walk);
+	*walk = NULL;
+}
+
+/* The same host again in clear, the next one, or none: then the walk is at its end. */
+static bool walk_on(struct sessions_lane *lane, struct walk *walk, const struct session_end *end)
+{
+	const struct host_choice *host = &walk->hosts[walk->next - 1];
+	bool was_clear = is_clear_host(lane->sessions, host->name);
+
+	if (end->evidence.phase != PHASE_CONNECT) {
+		walk->handshakes++;
+	}
+	if (lane->closing) {
+		return false;
+	}
+	if (end->tls_broken && !was_clear) {
+		remember_clear(lane->sessions, host->name);
+		walk->next--;
+		walk->handshakes--;
+		open_next(lane, walk, true);
+		return true;
+	}
+	if (end->try_next_host && walk->next < walk->count &&
+		walk->handshakes < SESSIONS_HANDSHAKES) {
+		open_next(lane, walk, false);
+		return true;
+	}
+	return false;
+}
+
+/* Seats. */
+
+static bool is_worn_out(const struct seat *seat)
+{
+	const struct sessions_lane_settings *settings = seat->lane->settings;
+	int64_t age_us = loop_now_us(seat->lane->sessions->loop) - session_opened_us(seat->session);
+	unsigned messages = session_messages(seat->session);
+
+	return (settings->messages_max > 0 && messages >= settings->messages_max) ||
+		(settings->age_us > 0 && messages > 0 && age_us >= settings->age_us);
+}
+
+static void leave_idle(struct seat *seat)
+{
+	if (list_linked(&seat->idle_link)) {
+		list_remove(&seat->lane->idle, &seat->idle_link);
+		timer_stop(&seat->idle);
+	}
+}
+
+static void on_idle_due(void *owner)
+{
+	struct seat *seat = owner;
+
+	leave_idle(seat);
+	session_close(seat->session);
+}
+
+static void on_ready(void *owner, struct session *session)
+{
+	struct seat *seat = owner;
+	struct sessions_lane *lane = seat->lane;
+
+	if (lane->closing) {
+		session_close(session); /* what is still a walk ends as unreachable */
+		return;
+	}
+	if (seat->walk != NULL) {
+		walk_free(&seat->walk);
+		lane->opening--;
+	}
+	if (is_worn_out(seat)) {
+		session_close(session);
+	} else if (!lane->events->on_ready(lane->owner, session)) {
+		list_push_front(&lane->idle, &seat->idle_link);
+		timer_set(&seat->idle, loop_now_us(lane->sessions->loop) + lane->settings->idle_us);
+	}
+}
+
+static void on_go(void *owner, struct session *session)
+{
+	struct seat *seat = owner;
+
+	seat->lane->events->on_go(seat->lane->owner, session);
+}
+
+static void on_outcome(void *owner, struct session *session, const struct evidence *evidence)
+{
+	struct seat *seat = owner;
+
+	seat->lane->events->on_outcome(seat->lane->owner, session, evidence);
+}
+
+static void on_closed(void *owner, struct session *session, const struct session_end *end)
+{
+	struct seat *seat = owner;
+	struct sessions_lane *lane = seat->lane;
+	struct walk *walk = seat->walk;
+	struct sessions_failure failure = {
+		.evidence = end->evidence,
+		.host = seat->target.host,
+		.address = &seat->target.remote,
+		.session = slice_of(session_id(session)),
+	};
+
+	leave_idle(seat);
+	if (walk == NULL) {
+		return;
+	}
+	seat->walk = NULL;
+	if (walk_on(lane, walk, end)) {
+		return;
+	}
+	if (failure.evidence.failure == FAILURE_NONE && failure.evidence.code == 0) {
+		/* we closed it ourselves before it was ready */
+		failure.evidence = evidence_of_failure(PHASE_CONNECT, FAILURE_HELD_BACK);
+	}
+	lane->opening--;
+	lane->events->on_unreachable(lane->owner, &failure);
+	walk_free(&walk);
+}
+
+static void on_gone(void *owner, struct session *session)
+{
+	struct seat *seat = owner;
+	struct sessions_lane *lane = seat->lane;
+
+	(void)session;
+	list_remove(&lane->seats, &seat->link);
+	lane->sessions->total--;
+	timer_stop(&seat->idle);
+	mem_free((void *)seat->target.host.p);
+	mem_free(seat);
+	lane->events->on_fewer(lane->owner);
+}
+
+static const struct session_events session_events = {
+	.on_ready = on_ready,
+	.on_go = on_go,
+	.on_outcome = on_outcome,
+	.on_closed = on_closed,
+	.on_gone = on_gone,
+};
+
+static void open_next(struct sessions_lane *lane, struct walk *walk, bool clear_only)
+{
+	const struct sessions_lane_settings *settings = lane->settings;
+	const struct host_choice *host = &walk->hosts[walk->next++];
+	struct seat *seat = MEM_NEW(struct seat);
+
+	seat->lane = lane;
+	seat->walk = walk;
+	seat->target = (struct session_target){
+		.host = slice_make(mem_copy(host->name.p, host->name.n), host->name.n),
+		.remote = host->address,
+		.local = host->address.any.sa_family == AF_INET6 ? settings->local6
+								 : settings->local4,
+		.ehlo = settings->ehlo,
+		.tls = settings->tls,
+		.clear_only = clear_only || is_clear_host(lane->sessions, host->name),
+		.tls_context = settings->tls_context,
+		.username = settings->username,
+		.password = settings->password,
+		.timeouts = settings->timeouts,
+	};
+	timer_init(&seat->idle, lane->sessions->loop, on_idle_due, seat);
+	list_push(&lane->seats, &seat->link);
+	lane->sessions->total++;
+	seat->session = session_open(lane->sessions->loop, &seat->target, &session_events, seat);
+}
+
+/* Lanes. */
+
+struct sessions_lane *sessions_lane_new(struct sessions *sessions,
+	const struct sessions_lane_settings *settings, const struct sessions_events *events,
+	void *owner)
+{
+	struct sessions_lane *lane = MEM_NEW(struct sessions_lane);
+
+	lane->sessions = sessions;
+	lane->settings = settings;
+	lane->events = events;
+	lane->owner = owner;
+	lane->closing = sessions->closing;
+	list_init(&lane->seats);
+	list_init(&lane->idle);
+	list_push(&sessions->lanes, &lane->link);
+	return lane;
+}
+
+void sessions_lane_free(struct sessions_lane **lane)
+{
+	if (*lane == NULL) {
+		return;
+	}
+	list_remove(&(*lane)->sessions->lanes, &(*lane)->link);
+	mem_free(*lane);
+	*lane = NULL;
+}
+
+struct session *sessions_idle(struct sessions_lane *lane)
+{
+	struct list_link *link;
+
+	while ((link = list_first(&lane->idle)) != NULL) {
+		struct seat *seat = LIST_OWNER(link, struct seat, idle_link);
+
+		leave_idle(seat);
+		if (!is_worn_out(seat)) {
+			return seat->session;
+		}
+		session_close(seat->session);
+	}
+	return NULL;
+}
+
+void sessions_want(struct sessions_lane *lane, const struct host_choice *hosts, size_t n)
+{
+	lane->opening++;
+	open_next(lane, walk_new(hosts, n), false);
+}
+
+size_t sessions_count(const struct sessions_lane *lane)
+{
+	return lane->seats.count;
+}
+
+size_t sessions_opening(const struct sessions_lane *lane)
+{
+	return lane->opening;
+}
+
+size_t sessions_waiting(const struct sessions_lane *lane)
+{
+	return lane->idle.count;
+}
+
+size_t sessions_total(const struct sessions *sessions)
+{
+	return sessions->total;
+}
+
+/* What is neither idle nor busy with a message is still opening. */
+void sessions_lane_close(struct sessions_lane *lane)
+{
+	lane->closing = true;
+	for (struct list_link *link = list_first(&lane->seats); link != NULL;
+		link = list_next(&lane->seats, link)) {
+		struct seat *seat = LIST_OWNER(link, struct seat, link);
+
+		if (seat->walk != NULL || list_linked(&seat->idle_link)) {
+			leave_idle(seat);
+			session_close(seat->session);
+		}
+	}
+}
+
+void sessions_close(struct sessions *sessions)
+{
+	sessions->closing = true;
+	for (struct list_link *link = list_first(&sessions->lanes); link != NULL;
+		link = list_next(&sessions->lanes, link)) {
+		sessions_lane_close(LIST_OWNER(link, struct sessions_lane, link));
+	}
+}
