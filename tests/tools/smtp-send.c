@@ -348,7 +348,7 @@ static void parse_text_option(struct tool *tool, int option)
 		tool->settings.ehlo = slice_of(optarg);
 		break;
 	case 'l':
-		if (!endpoint_parse(slice_of(optarg), 0, &tool->settings.local)) {
+		if (!endpoint_parse(slice_of(optarg), 0, &tool->settings.local4)) {
 			exit(64);
 		}
 		break;
