@@ -13,6 +13,7 @@ struct tls_context;
 
 enum tls_version {
 	TLS_VERSION_1_0,
+	TLS_VERSION_1_1,
 	TLS_VERSION_1_2,
 	TLS_VERSION_1_3,
 };

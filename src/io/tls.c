@@ -18,6 +18,7 @@ enum { CERTIFICATES_MAX = 65536 };
 
 static const int version_numbers[] = {
 	[TLS_VERSION_1_0] = TLS1_VERSION,
+	[TLS_VERSION_1_1] = TLS1_1_VERSION,
 	[TLS_VERSION_1_2] = TLS1_2_VERSION,
 	[TLS_VERSION_1_3] = TLS1_3_VERSION,
 };
