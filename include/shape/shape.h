@@ -62,8 +62,8 @@ void source_limit(struct source *source, const struct shape_limits *limits);
 void provider_limit(struct provider *provider, const struct shape_limits *limits);
 struct slice provider_name(const struct provider *provider);
 
-/* A reload empties a pool and adds its members anew; lanes in use go on. */
-void pool_clear(struct pool *pool);
+/* A reload empties all pools and adds their members anew; lanes in use go on. */
+void shape_clear_pools(struct shape *shape);
 void pool_add(struct pool *pool, struct source *source, unsigned weight);
 size_t pool_count(const struct pool *pool);
 struct slice pool_name(const struct pool *pool);

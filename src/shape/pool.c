@@ -14,9 +14,15 @@
 
 #define CANDIDATES_MAX 16 /* sources_per_site beyond this see the whole pool */
 
-void pool_clear(struct pool *pool)
+void shape_clear_pools(struct shape *shape)
 {
-	pool->count = 0;
+	size_t at = 0;
+	struct slice key;
+	void *pool;
+
+	while (map_next(shape->pools, &at, &key, &pool)) {
+		((struct pool *)pool)->count = 0;
+	}
 }
 
 void pool_add(struct pool *pool, struct source *source, unsigned weight)
