@@ -1,0 +1,16 @@
+/*
+ * Compiled contents, shared by all jobs of a version: fetched once, kept while
+ * there is room.
+ */
+#ifndef WORKER_CONTENTS_H
+#define WORKER_CONTENTS_H
+
+#include "parts.h"
+
+struct contents *contents_new(struct worker *worker, size_t bytes_max);
+void contents_free(struct contents **contents);
+
+/* Ends in flow_on_content(), in this call when it is at hand (the way of most jobs). */
+void contents_find(struct contents *contents, struct plan *plan);
+
+#endif

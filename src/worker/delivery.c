@@ -1,0 +1,484 @@
+/*
+ * A message under way on a session: composed before MAIL, signed at 354, let
+ * through the gate, and accounted for by exactly one outcome.
+ *
+ * Deliveries are kept for the next message with their buffers, so that sending
+ * costs no fresh memory.  Signing is the dearest step of a message; at most 5 ms
+ * of it are done a turn, so that timers and sockets stay lively.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "classify/classify.h"
+#include "parts.h"
+
+#define SIGNING_TURN_US 5000
+#define SPARES_MAX 256
+#define AGAIN_MAX 3
+#define LOCAL_PAUSE_US TIME_SECOND_US
+
+static struct delivery *take_spare(struct worker *worker)
+{
+	struct list_link *link = list_pop(&worker->spare);
+	struct delivery *delivery;
+
+	if (link != NULL) {
+		return LIST_OWNER(link, struct delivery, link);
+	}
+	delivery = MEM_NEW(struct delivery);
+	message_init(&delivery->message);
+	buf_init(&delivery->signature, 65536);
+	return delivery;
+}
+
+static void delivery_free(struct delivery *delivery)
+{
+	message_clear(&delivery->message);
+	buf_clear(&delivery->signature);
+	mem_free(delivery);
+}
+
+static void put_spare(struct worker *worker, struct delivery *delivery)
+{
+	delivery->plan = NULL;
+	delivery->session = NULL;
+	delivery->outlet = NULL;
+	delivery->trouble = FAILURE_NONE;
+	buf_reset(&delivery->signature);
+	if (worker->spare.count >= SPARES_MAX) {
+		delivery_free(delivery);
+		return;
+	}
+	list_push_front(&worker->spare, &delivery->link);
+}
+
+void delivery_forget_spares(struct worker *worker)
+{
+	struct list_link *link;
+
+	while ((link = list_pop(&worker->spare)) != NULL) {
+		delivery_free(LIST_OWNER(link, struct delivery, link));
+	}
+}
+
+/* The gate's word before MAIL.  False when the job ended here. */
+static bool may_go(struct plan **plan)
+{
+	switch (gate_ask(*plan, false)) {
+	case GATE_OPEN:
+		break;
+	case GATE_SUPPRESSED:
+		plan_skip(plan, OUTCOME_SUPPRESSED, SLICE("suppressed since it was claimed"));
+		return false;
+	case GATE_CANCELLED:
+		plan_skip(plan, OUTCOME_CANCELLED, SLICE("the campaign was cancelled"));
+		return false;
+	case GATE_HELD:
+	case GATE_LEASE:
+		plan_give_back(plan, 0, SLICE(""));
+		return false;
+	}
+	return true;
+}
+
+static enum failure compose(struct delivery *delivery)
+{
+	const struct plan *plan = delivery->plan;
+	const struct tenant *tenant = plan_tenant(plan);
+	struct compose_settings settings = {
+		.bounce_domain = tenant->bounce_domain,
+		.tracking_domain = plan->tracking_domain,
+		.feedback_sender = tenant->sender_id,
+	};
+	struct compose_input input = {
+		.settings = &settings,
+		.tenant = tenant->id,
+		.campaign = plan_campaign(plan)->id,
+		.job = plan->job->id,
+		.recipient = slice_trim(plan->job->recipient),
+		.vars = plan->job->vars,
+		.first_us = plan->job->first_us,
+		.variant = COMPOSE_VARIANT_BY_JOB,
+		.token_key = plan->token_key,
+	};
+
+	return composer_make(plan->worker->composer, plan->content, &input, &delivery->message);
+}
+
+static uint64_t size_of(const struct delivery *delivery)
+{
+	const struct plan *plan = delivery->plan;
+	uint64_t size = delivery->message.bytes.n;
+
+	if (plan->keys != NULL) {
+		size += signer_size(plan->worker->signer, plan->keys,
+			message_headers(&delivery->message), plan->job->first_us);
+	}
+	return size;
+}
+
+static void fill_envelope(struct delivery *delivery)
+{
+	delivery->envelope = (struct envelope){
+		.mail_from = address_text(&delivery->message.mail_from),
+		.rcpt_to = address_text(&delivery->message.recipient),
+		.utf8 = delivery->message.utf8,
+		.size_bytes = size_of(delivery),
+	};
+}
+
+static void fail_compose(struct delivery *delivery, enum failure failure)
+{
+	struct worker *worker = delivery->plan->worker;
+	struct attempt attempt = {.evidence = evidence_of_failure(PHASE_COMPOSE, failure)};
+
+	if (delivery->message.fault[0] != '\0') {
+		attempt.evidence.text = slice_of(delivery->message.fault);
+	}
+	flow_finish(&delivery->plan, &attempt);
+	put_spare(worker, delivery);
+}
+
+/*
+ * The next message of the lane, composed; NULL when shaping says wait (a timer is
+ * set) or nothing is left.
+ */
+struct delivery *delivery_prepare(struct outlet *outlet)
+{
+	struct worker *worker = outlet->worker;
+	struct lane_answer answer;
+	struct job *job;
+
+	lane_ask(outlet->lane, LANE_SEND, loop_now_us(worker->loop), &answer);
+	if (answer.wait_us > 0) {
+		if (answer.wait_us != LANE_WAIT_EVENT) {
+			timer_set(&outlet->timer, loop_now_us(worker->loop) + answer.wait_us);
+		}
+		return NULL;
+	}
+	while ((job = queue_pop(outlet->queue)) != NULL) {
+		struct plan *plan = job->plan;
+		struct delivery *delivery;
+		enum failure failure;
+
+		if (!may_go(&plan)) {
+			continue;
+		}
+		delivery = take_spare(worker);
+		delivery->plan = plan;
+		delivery->outlet = outlet;
+		failure = compose(delivery);
+		if (failure == FAILURE_NONE) {
+			fill_envelope(delivery);
+			return delivery;
+		}
+		fail_compose(delivery, failure);
+	}
+	return NULL;
+}
+
+void delivery_send(struct delivery *delivery, struct session *session)
+{
+	struct outlet *outlet = delivery->outlet;
+
+	delivery->session = session;
+	delivery->started_us = loop_now_us(outlet->worker->loop);
+	list_push(&outlet->deliveries, &delivery->link);
+	lane_sending(outlet->lane, delivery->started_us);
+	session_send(session, &delivery->envelope);
+}
+
+static struct delivery *delivery_of(const struct outlet *outlet, const struct session *session)
+{
+	for (struct list_link *link = list_first(&outlet->deliveries); link != NULL;
+		link = list_next(&outlet->deliveries, link)) {
+		struct delivery *delivery = LIST_OWNER(link, struct delivery, link);
+
+		if (delivery->session == session) {
+			return delivery;
+		}
+	}
+	return NULL;
+}
+
+static bool on_ready(void *owner, struct session *session)
+{
+	struct outlet *outlet = owner;
+	struct delivery *delivery;
+
+	lane_worked(outlet->lane);
+	if (queue_count(outlet->queue) == 0 || outlet->stale) {
+		return false;
+	}
+	delivery = delivery_prepare(outlet);
+	if (delivery == NULL) {
+		return false;
+	}
+	delivery_send(delivery, session);
+	return true;
+}
+
+static void on_go(void *owner, struct session *session)
+{
+	struct outlet *outlet = owner;
+	struct delivery *delivery = delivery_of(outlet, session);
+	struct worker *worker = outlet->worker;
+
+	list_push(&worker->to_sign, &delivery->sign);
+	timer_set(&worker->signing, loop_now_us(worker->loop));
+}
+
+static bool sign(struct delivery *delivery)
+{
+	const struct plan *plan = delivery->plan;
+	const struct message *message = &delivery->message;
+	struct err err;
+
+	buf_reset(&delivery->signature);
+	if (plan->keys == NULL) {
+		return true;
+	}
+	err = signer_sign(plan->worker->signer, plan->keys, message_headers(message),
+		message_body(message), plan->job->first_us, &delivery->signature);
+	if (err_is(err)) {
+		log_error(NULL, "sign_failed", "domain=%s why=%s",
+			log_quote(key_set_domain(plan->keys)), log_quote(slice_of(err_text(err))));
+		delivery->trouble = err.kind == ERR_INPUT ? FAILURE_COMPOSE : FAILURE_NO_KEY;
+		return false;
+	}
+	return true;
+}
+
+/* Signed, and through the gate: the body goes out, and the dot behind it. */
+static void launch(struct delivery *delivery)
+{
+	if (!sign(delivery) || gate_ask(delivery->plan, true) != GATE_OPEN) {
+		session_abort(delivery->session);
+		return;
+	}
+	session_body(delivery->session, buf_slice(&delivery->signature),
+		buf_slice(&delivery->message.bytes));
+	session_release(delivery->session);
+}
+
+void delivery_sign_some(void *owner)
+{
+	struct worker *worker = owner;
+	int64_t until_us = time_monotonic_us() + SIGNING_TURN_US;
+	struct list_link *link;
+
+	while ((link = list_pop(&worker->to_sign)) != NULL) {
+		launch(LIST_OWNER(link, struct delivery, sign));
+		if (time_monotonic_us() >= until_us && worker->to_sign.count > 0) {
+			timer_set(&worker->signing, loop_now_us(worker->loop));
+			break;
+		}
+	}
+}
+
+/* Texts of the route live on the caller's stack, for the call that records them. */
+struct way {
+	struct buf source;
+	struct buf mx;
+};
+
+static void way_init(struct way *way)
+{
+	buf_init(&way->source, 64);
+	buf_init(&way->mx, 64);
+}
+
+static void way_clear(struct way *way)
+{
+	buf_clear(&way->source);
+	buf_clear(&way->mx);
+}
+
+static struct route route_of(const struct outlet *outlet, const struct plan *plan)
+{
+	return (struct route){
+		.pool = plan_campaign(plan)->pool,
+		.source = slice_of(outlet->source->name),
+		.provider = outlet->provider != NULL ? slice_of(outlet->provider->name) : SLICE(""),
+		.site = lane_site(outlet->lane),
+	};
+}
+
+static void add_session(struct route *route, struct session *session, struct way *way)
+{
+	const struct session_target *target = session_target(session);
+	struct conn *conn = session_conn(session);
+	union endpoint local = target->local;
+
+	if (conn != NULL) {
+		conn_local(conn, &local);
+		route->tls_version = conn_tls_version(conn);
+		route->tls_cipher = conn_tls_cipher(conn);
+	}
+	if (local.any.sa_family != AF_UNSPEC) {
+		endpoint_add(&way->source, &local, false);
+	}
+	endpoint_add(&way->mx, &target->remote, false);
+	route->source_address = buf_slice(&way->source);
+	route->mx = target->host;
+	route->mx_address = buf_slice(&way->mx);
+	route->session = slice_of(session_id(session));
+}
+
+/* What the receiver said is pace for the lane, too. */
+static void feed_back(struct outlet *outlet, const struct verdict *verdict, struct slice text)
+{
+	if (verdict->category == CATEGORY_RATE_LIMITED && outlet->pace->suspend_us > 0) {
+		lane_suspend(outlet->lane,
+			loop_now_us(outlet->worker->loop) + outlet->pace->suspend_us, text);
+	}
+}
+
+/* Ours, found behind MAIL: the gate closed, or signing failed. */
+static void end_aborted(
+	struct outlet *outlet, struct plan *plan, struct attempt *attempt, enum failure trouble)
+{
+	switch (trouble == FAILURE_NONE ? gate_ask(plan, true) : GATE_OPEN) {
+	case GATE_SUPPRESSED:
+		plan_skip(&plan, OUTCOME_SUPPRESSED, SLICE("suppressed before the final dot"));
+		break;
+	case GATE_CANCELLED:
+		plan_skip(&plan, OUTCOME_CANCELLED, SLICE("the campaign was cancelled"));
+		break;
+	case GATE_HELD:
+	case GATE_LEASE:
+		plan_give_back(&plan, 0, SLICE(""));
+		break;
+	case GATE_OPEN:
+		if (trouble == FAILURE_NONE) { /* it opened again meanwhile */
+			queue_push(outlet->queue, plan->job);
+			break;
+		}
+		attempt->evidence = evidence_of_failure(PHASE_COMPOSE, trouble);
+		flow_finish(&plan, attempt);
+		break;
+	}
+}
+
+static void end(struct outlet *outlet, struct plan *plan, struct attempt *attempt)
+{
+	enum failure failure = attempt->evidence.failure;
+	struct verdict verdict = classify(&attempt->evidence, attempt->route.provider);
+
+	if (failure == FAILURE_LOCAL) {
+		outlet->paused_until_us = loop_now_us(outlet->worker->loop) + LOCAL_PAUSE_US;
+		queue_push(outlet->queue, plan->job);
+		return;
+	}
+	if (verdict.action == ACTION_AGAIN && plan->again < AGAIN_MAX) {
+		plan->again++;
+		queue_push(outlet->queue, plan->job);
+		return;
+	}
+	feed_back(outlet, &verdict, attempt->evidence.text);
+	flow_finish(&plan, attempt);
+}
+
+static void on_outcome(void *owner, struct session *session, const struct evidence *evidence)
+{
+	struct outlet *outlet = owner;
+	struct worker *worker = outlet->worker;
+	struct delivery *delivery = delivery_of(outlet, session);
+	struct plan *plan = delivery->plan;
+	struct attempt attempt = {
+		.evidence = *evidence,
+		.route = route_of(outlet, plan),
+		.mail_from = delivery->envelope.mail_from,
+		.recipient = delivery->envelope.rcpt_to,
+		.size_bytes = delivery->envelope.size_bytes,
+		.duration_us = loop_now_us(worker->loop) - delivery->started_us,
+	};
+	struct way way;
+
+	list_remove(&outlet->deliveries, &delivery->link);
+	if (list_linked(&delivery->sign)) {
+		list_remove(&worker->to_sign, &delivery->sign);
+	}
+	way_init(&way);
+	add_session(&attempt.route, session, &way);
+	if (evidence->failure == FAILURE_HELD_BACK) {
+		end_aborted(outlet, plan, &attempt, delivery->trouble);
+	} else {
+		end(outlet, plan, &attempt);
+	}
+	way_clear(&way);
+	put_spare(worker, delivery);
+	loop_later(worker->loop, &outlet->run);
+}
+
+struct unreachable {
+	struct outlet *outlet;
+	const struct sessions_failure *failure;
+};
+
+static bool end_unreachable(void *owner, struct job *job)
+{
+	const struct unreachable *unreachable = owner;
+	const struct sessions_failure *failure = unreachable->failure;
+	struct plan *plan = job->plan;
+	struct attempt attempt = {
+		.evidence = failure->evidence,
+		.route = route_of(unreachable->outlet, plan),
+	};
+	struct way way;
+
+	way_init(&way);
+	if (failure->address != NULL) {
+		endpoint_add(&way.mx, failure->address, false);
+		attempt.route.mx_address = buf_slice(&way.mx);
+	}
+	attempt.route.mx = failure->host;
+	attempt.route.session = failure->session;
+	flow_finish(&plan, &attempt);
+	way_clear(&way);
+	return true;
+}
+
+/*
+ * No host of the site can be used from here now.  While other connections of the
+ * lane work, that is no news for the jobs; else each gets an attempt with this
+ * evidence, and the lane stays away for a while.
+ */
+static void on_unreachable(void *owner, const struct sessions_failure *failure)
+{
+	struct outlet *outlet = owner;
+	struct worker *worker = outlet->worker;
+	int64_t now_us = loop_now_us(worker->loop);
+	uint8_t spread;
+
+	if (failure->evidence.failure == FAILURE_LOCAL) {
+		log_warning(NULL, "local_shortage", "source=%s text=%s", outlet->source->name,
+			log_quote(failure->evidence.text));
+		outlet->paused_until_us = now_us + LOCAL_PAUSE_US;
+		loop_later(worker->loop, &outlet->run);
+		return;
+	}
+	id_random_bytes(&spread, sizeof(spread));
+	lane_failed(
+		outlet->lane, now_us, outlet->pace->suspend_max_us, spread, failure->evidence.text);
+	if (outlet->deliveries.count == 0) {
+		queue_pick(outlet->queue, end_unreachable, &(struct unreachable){outlet, failure});
+	}
+	loop_later(worker->loop, &outlet->run);
+}
+
+static void on_fewer(void *owner)
+{
+	struct outlet *outlet = owner;
+
+	outlet_count(outlet);
+	loop_later(outlet->worker->loop, &outlet->run);
+}
+
+const struct sessions_events delivery_events = {
+	.on_ready = on_ready,
+	.on_go = on_go,
+	.on_outcome = on_outcome,
+	.on_unreachable = on_unreachable,
+	.on_fewer = on_fewer,
+};

@@ -1,0 +1,81 @@
+/*
+ * What becomes of a job after an attempt: from the verdict's action to the job's
+ * state, and when the next attempt is due.  Retries double from `retry.first` to
+ * `retry.max`, spread by jitter so that a site's outage does not end in a herd;
+ * greylisting is met sooner, over the same source.  A retry that would come after
+ * the job's lifetime is not made: the job is expired.
+ */
+#include "parts.h"
+
+#include <math.h>
+
+#define GREYLIST_US (5 * 60 * INT64_C(1000000))
+
+/* -1 .. 1 from the attempt's random id: no clock, no state. */
+static double spread(const struct id *id)
+{
+	unsigned bits = (unsigned)id->bytes[14] << 8 | id->bytes[15];
+
+	return (double)bits / 32767.5 - 1.0;
+}
+
+static int64_t delay_us(const struct config_retry *retry, const struct attempt *attempt)
+{
+	double delay = (double)retry->first_us * pow(retry->factor, attempt->number - 1);
+
+	if (attempt->verdict.category == CATEGORY_GREYLISTED && delay > (double)GREYLIST_US) {
+		delay = (double)GREYLIST_US;
+	}
+	if (delay > (double)retry->max_us) {
+		delay = (double)retry->max_us;
+	}
+	return (int64_t)(delay * (1.0 + retry->jitter * spread(&attempt->id)));
+}
+
+static void retry_or_expire(const struct plan *plan, struct attempt *attempt)
+{
+	const struct config_retry *retry = &plan->worker->equipment->config->retry;
+
+	attempt->due_us = attempt->at_us + delay_us(retry, attempt);
+	attempt->state =
+		attempt->due_us < plan_deadline_us(plan) ? OUTCOME_RETRYING : OUTCOME_EXPIRED;
+}
+
+static void decide_doubt(const struct plan *plan, struct attempt *attempt)
+{
+	attempt->possible_duplicate = true;
+	switch (plan_campaign(plan)->on_in_doubt) {
+	case ON_IN_DOUBT_ASSUME_SENT:
+		attempt->state = OUTCOME_DELIVERED;
+		break;
+	case ON_IN_DOUBT_HOLD:
+		attempt->state = OUTCOME_IN_DOUBT;
+		break;
+	case ON_IN_DOUBT_RETRY:
+		retry_or_expire(plan, attempt);
+		break;
+	}
+}
+
+void ending_decide(const struct plan *plan, struct attempt *attempt)
+{
+	switch (attempt->verdict.action) {
+	case ACTION_DELIVER:
+		attempt->state = OUTCOME_DELIVERED;
+		break;
+	case ACTION_BOUNCE:
+		attempt->state = OUTCOME_BOUNCED;
+		break;
+	case ACTION_FAIL:
+		attempt->state = OUTCOME_FAILED;
+		break;
+	case ACTION_DOUBT:
+		decide_doubt(plan, attempt);
+		break;
+	case ACTION_AGAIN: /* put back as often as may be: now it counts */
+	case ACTION_RETRY:
+	case ACTION_COUNT:
+		retry_or_expire(plan, attempt);
+		break;
+	}
+}

@@ -1,0 +1,372 @@
+/*
+ * The way of a message, from its claim to its record.  This is the one file that
+ * knows the order of the stages; each step either goes on to the next, or ends the
+ * job with an attempt (flow_finish) or without one (plan_skip, plan_give_back).
+ *
+ *	on_jobs     what the claim brought: is it to be sent at all?
+ *	begin       the address, the gate's first word
+ *	            -> contents  the compiled content of its version
+ *	on_content  -> keys      the DKIM keys of its From domain, checked in DNS
+ *	on_keys     -> resolve   the site that serves its domain, or a route
+ *	on_site     the source of its pool that shall talk to that site: the lane
+ *	            -> outlet    waits its turn; composed, signed, sent (delivery.c)
+ *	finish      what it meant, what becomes of the job, record
+ *
+ * No step blocks, and each may be the last: a job is always either in a list, or
+ * behind exactly one question whose answer comes back here.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "classify/classify.h"
+#include "contents.h"
+#include "holds.h"
+#include "keys.h"
+#include "load.h"
+#include "parts.h"
+#include "pins.h"
+#include "sql/statements.h"
+#include "stop.h"
+
+#define HELD_US (10 * TIME_SECOND_US)      /* given back, a feed will say when it may go */
+#define NO_SOURCE_US (60 * TIME_SECOND_US) /* a pool without a source in use */
+#define NO_KEY_US (60 * TIME_SECOND_US)
+
+static void route(struct plan *plan);
+
+/* Failures of our own before any session: an attempt with no receiver in it. */
+static void fail(struct plan *plan, enum phase phase, enum failure failure, struct slice text)
+{
+	struct attempt attempt = {.evidence = evidence_of_failure(phase, failure)};
+
+	if (text.n > 0) {
+		attempt.evidence.text = text;
+	}
+	flow_finish(&plan, &attempt);
+}
+
+/* False when the job ended here. */
+static bool pass_gate(struct plan *plan)
+{
+	switch (gate_ask(plan, false)) {
+	case GATE_OPEN:
+		return true;
+	case GATE_SUPPRESSED:
+		plan_skip(&plan, OUTCOME_SUPPRESSED, SLICE("suppressed since it was claimed"));
+		break;
+	case GATE_CANCELLED:
+		plan_skip(&plan, OUTCOME_CANCELLED, SLICE("the campaign was cancelled"));
+		break;
+	case GATE_HELD:
+		plan_give_back(&plan, HELD_US, SLICE(""));
+		break;
+	case GATE_LEASE:
+		plan_give_back(&plan, 0, SLICE(""));
+		break;
+	}
+	return false;
+}
+
+static void begin(struct worker *worker, struct job *job)
+{
+	struct plan *plan = plan_new(worker, job);
+	enum address_fault fault = address_parse(slice_trim(job->recipient), &plan->address);
+	struct pins pins;
+
+	if (worker->stop != NULL) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
+	if (fault != ADDRESS_OK || plan->address.literal) {
+		fail(plan, PHASE_COMPOSE, FAILURE_BAD_ADDRESS,
+			slice_of(fault != ADDRESS_OK ? address_fault_text(fault)
+						     : "address literals are not written to"));
+		return;
+	}
+	if (loop_wall_us(worker->loop) >= plan_deadline_us(plan)) {
+		plan_skip(&plan, OUTCOME_EXPIRED, SLICE("its lifetime is over"));
+		return;
+	}
+	if (pins_parse(job->keys, &pins) && pins.token_key != 0) {
+		plan->token_key = pins.token_key;
+		plan->tracking_domain = pins.tracking_domain;
+		job->keys = pins.keys;
+	} else {
+		plan->token_key = token_ring_newest(worker->tokens);
+		plan->tracking_domain = plan_tenant(plan)->tracking_domain;
+	}
+	if (pass_gate(plan)) {
+		contents_find(worker->contents, plan);
+	}
+}
+
+void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
+{
+	struct worker *worker = owner;
+
+	for (size_t i = 0; i < count; i++) {
+		struct job *job = claimed[i].job;
+
+		switch (claimed[i].fate) {
+		case JOB_SEND:
+			begin(worker, job);
+			break;
+		case JOB_SUPPRESSED:
+			record_skip(worker->record, job, OUTCOME_SUPPRESSED, claimed[i].reason);
+			break;
+		case JOB_DONE:
+			record_known(worker->record, job, claimed[i].state);
+			break;
+		case JOB_GONE: /* erased: nobody is left to write to, or to write of */
+			record_known(worker->record, job, OUTCOME_CANCELLED);
+			break;
+		}
+	}
+}
+
+void flow_on_content(struct plan *plan, struct content *content, struct slice faults)
+{
+	if (content == NULL) {
+		fail(plan, PHASE_COMPOSE, FAILURE_COMPOSE, faults);
+		return;
+	}
+	plan->content = content;
+	if (plan->worker->stop != NULL) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
+	keys_find(plan->worker->keys, plan);
+}
+
+/* The campaign goes on hold where everybody sees it: its reason says what to publish. */
+static void hold_campaign(struct worker *worker, const struct campaign *campaign, struct slice why)
+{
+	struct pg_request *request = pg_request_new();
+	char text[ID_TEXT + 1];
+
+	id_text(campaign->id, text);
+	pg_statement(request, sql_statements[SQL_HOLD_ADD].text);
+	pg_add_id(request, &campaign->tenant->id);
+	pg_add_text(request, SLICE("campaign"));
+	pg_add_text(request, slice_of(text));
+	pg_add_text(request, why);
+	pg_add_number(request, loop_wall_us(worker->loop) + NO_KEY_US);
+	pg_send(worker->pg, &request, NO_KEY_US, NULL, NULL);
+}
+
+void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why)
+{
+	struct worker *worker = plan->worker;
+
+	plan->keys = keys;
+	if (keys == NULL && why.n > 0) {
+		struct id campaign = plan_campaign(plan)->id;
+		char text[ID_TEXT + 1];
+
+		/* The feed brings our own hold back within a second; until then, now. */
+		id_text(campaign, text);
+		if (gate_ask(plan, false) == GATE_OPEN) {
+			hold_campaign(worker, plan_campaign(plan), why);
+			holds_on_hold(worker, HOLD_CAMPAIGN, slice_of(text), true,
+				loop_wall_us(worker->loop) + NO_KEY_US, why);
+		}
+		plan_give_back(&plan, NO_KEY_US, SLICE(""));
+		return;
+	}
+	if (worker->stop != NULL) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
+	route(plan);
+}
+
+/* A site that belongs to somebody we know: by the domain, else by all of its best hosts. */
+static struct provider *provider_of(struct plan *plan, const struct site *site)
+{
+	const struct config *config = plan->equipment->config;
+	const struct config_provider *found =
+		config_provider_by_domain(config, address_domain(&plan->address));
+
+	for (size_t i = 0; found == NULL && i < site_best_count(site); i++) {
+		found = config_provider_by_mx(config, site_best(site, i));
+		if (found == NULL) {
+			break;
+		}
+	}
+	return found != NULL ? shape_find_provider(plan->worker->shape, slice_of(found->name))
+			     : NULL;
+}
+
+static void enter_lane(struct plan *plan, struct source *source, struct provider *provider)
+{
+	struct outlet *outlet = outlet_get(plan, source, provider);
+
+	outlet_push(outlet, plan);
+}
+
+static void on_relay(void *owner, struct site *site)
+{
+	struct plan *plan = owner;
+
+	if (site_failure(site) != FAILURE_NONE) {
+		fail(plan, PHASE_RESOLVE, FAILURE_DNS_TEMPORARY,
+			SLICE("the relay's host name does not resolve"));
+		return;
+	}
+	site_unref(&plan->site);
+	plan->site = site_ref(site);
+	enter_lane(plan, shape_find_source(plan->worker->shape, slice_of(plan->relay->name)), NULL);
+}
+
+static void to_relay(struct plan *plan, const struct config_source *source)
+{
+	plan->relay = source;
+	resolver_find_host(plan->worker->resolver, slice_of(source->relay.host.host),
+		source->relay.host.port, on_relay, plan);
+}
+
+static void no_source(struct plan *plan, struct slice pool)
+{
+	log_warning(NULL, "no_source", "pool=%s tenant=%s remedy=%s", log_quote(pool),
+		log_quote(plan_tenant(plan)->name),
+		log_quote(SLICE("no source of this pool is in use, or there is no such pool: "
+				"see pools in penguin-mta.yaml, and penguinctl hold")));
+	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
+}
+
+static void choose_source(struct plan *plan, struct provider *provider)
+{
+	struct worker *worker = plan->worker;
+	struct slice name = plan_campaign(plan)->pool;
+	struct pool *pool = shape_find_pool(worker->shape, name);
+	const struct config_source *config;
+	struct source *source = NULL;
+
+	if (pool != NULL) {
+		source = pool_choose(pool, provider, site_key(plan->site), plan->job->source);
+	}
+	if (source == NULL) {
+		no_source(plan, name);
+		return;
+	}
+	config = source_owner(source);
+	if (config->relay.host.host != NULL) {
+		to_relay(plan, config);
+	} else {
+		enter_lane(plan, source, provider);
+	}
+}
+
+static void on_site(void *owner, struct site *site)
+{
+	struct plan *plan = owner;
+	struct worker *worker = plan->worker;
+	struct provider *provider;
+
+	if (site_failure(site) != FAILURE_NONE) {
+		fail(plan, PHASE_RESOLVE, site_failure(site), SLICE(""));
+		return;
+	}
+	if (worker->stop != NULL) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
+	plan->site = site_ref(site);
+	provider = provider_of(plan, site);
+	intake_learn(worker->intake, address_domain(&plan->address),
+		provider != NULL ? provider_name(provider) : SLICE("other"), site_key(site));
+	choose_source(plan, provider);
+}
+
+/* A route or delivery.redirect stands for the domain's MX; the pool still chooses. */
+static void on_routed(void *owner, struct site *site)
+{
+	struct plan *plan = owner;
+
+	if (site_failure(site) != FAILURE_NONE) {
+		fail(plan, PHASE_RESOLVE, FAILURE_DNS_TEMPORARY,
+			SLICE("the route's host name does not resolve"));
+		return;
+	}
+	plan->site = site_ref(site);
+	choose_source(plan, NULL);
+}
+
+static void route(struct plan *plan)
+{
+	struct worker *worker = plan->worker;
+	const struct config *config = plan->equipment->config;
+	const struct config_endpoint *redirect = &config->delivery.redirect;
+	struct slice domain = address_domain(&plan->address);
+	const struct config_route *found = config_route(config, domain);
+
+	if (redirect->host != NULL) {
+		resolver_find_host(worker->resolver, slice_of(redirect->host), redirect->port,
+			on_routed, plan);
+	} else if (found != NULL && found->source != NULL) {
+		to_relay(plan, found->source);
+	} else if (found != NULL) {
+		resolver_find_host(worker->resolver, slice_of(found->host.host), found->host.port,
+			on_routed, plan);
+	} else {
+		struct site *site = resolver_cached(worker->resolver, domain);
+
+		if (site != NULL) {
+			on_site(plan, site);
+		} else {
+			resolver_find(worker->resolver, domain, on_site, plan);
+		}
+	}
+}
+
+/* What was pinned goes with the retry. */
+static void pin(struct plan *plan)
+{
+	struct pins pins = {
+		.token_key = plan->token_key,
+		.tracking_domain = plan->tracking_domain,
+		.keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE(""),
+	};
+	struct buf text;
+
+	buf_init(&text, 0);
+	pins_add(&text, &pins);
+	mem_free(plan->pins);
+	plan->pins = mem_copy(text.p, text.n);
+	plan->job->keys = slice_make(plan->pins, text.n);
+	buf_clear(&text);
+}
+
+static struct attempt *complete(struct plan *plan, struct attempt *attempt)
+{
+	struct worker *worker = plan->worker;
+
+	attempt->at_us = loop_wall_us(worker->loop);
+	attempt->id = id_make(attempt->at_us / 1000);
+	attempt->job = plan->job;
+	attempt->number = plan->job->attempts + 1;
+	attempt->possible_duplicate = plan->job->possible_duplicate;
+	if (attempt->recipient.n == 0) {
+		attempt->recipient = plan->address.length > 0 ? address_text(&plan->address)
+							      : plan->job->recipient;
+	}
+	if (attempt->route.pool.n == 0) {
+		attempt->route.pool = plan_campaign(plan)->pool;
+	}
+	return attempt;
+}
+
+void flow_finish(struct plan **take, struct attempt *attempt)
+{
+	struct plan *plan = *take;
+
+	*take = NULL;
+	complete(plan, attempt);
+	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
+	ending_decide(plan, attempt);
+	if (!outcome_is_final(attempt->state)) {
+		pin(plan);
+	}
+	record_attempt(plan->worker->record, attempt);
+	plan_free(&plan);
+}

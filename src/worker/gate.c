@@ -1,0 +1,21 @@
+/*
+ * The one gate: no final dot leaves without its word.  It asks whether the lease
+ * will outlast the receiver's answer, so that nobody else can have claimed the job
+ * meanwhile, and whether the recipient may still be written to.
+ *
+ * Without a journal (it has its own room, spool/) the gate answers at once; a job
+ * whose worker dies behind it may be sent again by the next owner.
+ */
+#include "holds.h"
+#include "parts.h"
+
+enum gate gate_ask(const struct plan *plan, bool final_dot)
+{
+	const struct worker *worker = plan->worker;
+	int64_t needed_us = final_dot ? worker->equipment->timeouts.dot_us : 1;
+
+	if (intake_lease_left_us(worker->intake) < needed_us) {
+		return GATE_LEASE;
+	}
+	return holds_ask(worker->holds, plan);
+}

@@ -1,0 +1,355 @@
+/*
+ * Holds and suppressions at hand.  Suppressions are checked in SQL when a job is
+ * claimed; only those committed since then matter here, so two generations of
+ * half an hour each are kept and the older is dropped: no job is at hand longer
+ * than a lease.
+ *
+ * When something becomes forbidden, jobs that wait for it are given back at once;
+ * when it is allowed again, all lanes look at their queues.
+ */
+#include "holds.h"
+
+#include "base/mem.h"
+#include "base/time.h"
+
+#define GENERATION_US (1800 * TIME_SECOND_US)
+#define LOOK_US TIME_SECOND_US
+
+struct hold {
+	enum hold_kind kind;
+	char *name;
+	char *reason;
+	int64_t until_wall_us; /* 0 = until it is released */
+};
+
+struct holds {
+	struct worker *worker;
+	struct map *holds;     /* by kind and name: struct hold */
+	struct map *campaigns; /* that do not run, by id: a state's word */
+	struct map *recent[2]; /* by tenant, stream and address: suppressed since */
+	struct timer rotate;
+	struct timer expire;
+};
+
+static const char suppressed_mark[] = "s";
+static const char paused_mark[] = "p";
+static const char cancelled_mark[] = "c";
+
+static void on_rotate(void *owner)
+{
+	struct holds *holds = owner;
+
+	map_free(&holds->recent[1]);
+	holds->recent[1] = holds->recent[0];
+	holds->recent[0] = map_new();
+	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
+}
+
+static void hold_key(struct buf *out, enum hold_kind kind, struct slice name)
+{
+	buf_add_byte(out, (char)('a' + (int)kind));
+	buf_add(out, name);
+}
+
+/* The reason as shaping shows it, or NULL for free. */
+static void tell_shape(struct worker *worker, const struct hold *hold, const char *reason)
+{
+	if (hold->kind == HOLD_SOURCE) {
+		struct source *source = shape_find_source(worker->shape, slice_of(hold->name));
+
+		if (source != NULL) {
+			source_hold(source, reason);
+		}
+	} else if (hold->kind == HOLD_PROVIDER) {
+		struct provider *provider =
+			shape_find_provider(worker->shape, slice_of(hold->name));
+
+		if (provider != NULL) {
+			provider_hold(provider, reason);
+		}
+	}
+}
+
+static void hold_free(struct hold *hold)
+{
+	mem_free(hold->name);
+	mem_free(hold->reason);
+	mem_free(hold);
+}
+
+static void release(struct holds *holds, enum hold_kind kind, struct slice name)
+{
+	struct buf key;
+	struct hold *hold;
+
+	buf_init(&key, 0);
+	hold_key(&key, kind, name);
+	hold = map_remove(holds->holds, buf_slice(&key));
+	buf_clear(&key);
+	if (hold != NULL) {
+		tell_shape(holds->worker, hold, NULL);
+		hold_free(hold);
+		outlet_run_all(holds->worker);
+	}
+}
+
+/* The first hold whose time is over goes; one a call, because the map may not lose more. */
+static bool expire_one(struct holds *holds)
+{
+	int64_t now_us = loop_wall_us(holds->worker->loop);
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(holds->holds, &at, &key, &value)) {
+		struct hold *hold = value;
+
+		if (hold->until_wall_us != 0 && hold->until_wall_us <= now_us) {
+			char *name = mem_string(hold->name);
+
+			release(holds, hold->kind, slice_of(name));
+			mem_free(name);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_expire(void *owner)
+{
+	struct holds *holds = owner;
+
+	while (expire_one(holds)) {
+	}
+	if (map_count(holds->holds) > 0) {
+		timer_set(&holds->expire, loop_now_us(holds->worker->loop) + LOOK_US);
+	}
+}
+
+struct holds *holds_new(struct worker *worker)
+{
+	struct holds *holds = MEM_NEW(struct holds);
+
+	holds->worker = worker;
+	holds->holds = map_new();
+	holds->campaigns = map_new();
+	holds->recent[0] = map_new();
+	holds->recent[1] = map_new();
+	timer_init(&holds->rotate, worker->loop, on_rotate, holds);
+	timer_init(&holds->expire, worker->loop, on_expire, holds);
+	timer_set(&holds->rotate, loop_now_us(worker->loop) + GENERATION_US);
+	return holds;
+}
+
+void holds_free(struct holds **holds)
+{
+	size_t at = 0;
+	struct slice key;
+	void *hold;
+
+	if (*holds == NULL) {
+		return;
+	}
+	while (map_next((*holds)->holds, &at, &key, &hold)) {
+		hold_free(hold);
+	}
+	map_free(&(*holds)->holds);
+	map_free(&(*holds)->campaigns);
+	map_free(&(*holds)->recent[0]);
+	map_free(&(*holds)->recent[1]);
+	timer_stop(&(*holds)->rotate);
+	timer_stop(&(*holds)->expire);
+	mem_free(*holds);
+	*holds = NULL;
+}
+
+static void recent_key(
+	struct buf *out, const struct id *tenant, struct slice stream, struct slice address)
+{
+	buf_reset(out);
+	buf_add(out, id_slice(tenant));
+	buf_add(out, stream);
+	buf_add_byte(out, 0);
+	buf_add(out, address);
+}
+
+void holds_on_suppression(
+	void *owner, const struct id *tenant, struct slice address, struct slice stream, bool added)
+{
+	struct worker *worker = owner;
+	struct buf key;
+
+	buf_init(&key, 0);
+	recent_key(&key, tenant, stream, address);
+	if (added) {
+		map_put(worker->holds->recent[0], buf_slice(&key), (void *)suppressed_mark);
+	} else {
+		map_remove(worker->holds->recent[0], buf_slice(&key));
+		map_remove(worker->holds->recent[1], buf_slice(&key));
+	}
+	buf_clear(&key);
+}
+
+static bool pick_campaign(void *owner, struct plan *plan)
+{
+	const struct id *campaign = owner;
+
+	return id_equal(plan_campaign(plan)->id, *campaign);
+}
+
+void holds_on_campaign(
+	void *owner, const struct id *tenant, const struct id *campaign, struct slice state)
+{
+	struct worker *worker = owner;
+	const char *mark = slice_equal(state, SLICE("cancelled")) ? cancelled_mark : paused_mark;
+	struct id id = *campaign;
+
+	(void)tenant;
+	if (slice_equal(state, SLICE("running"))) {
+		map_remove(worker->holds->campaigns, id_slice(&id));
+		return;
+	}
+	map_put(worker->holds->campaigns, id_slice(&id), (void *)mark);
+	outlet_pick_all(worker, pick_campaign, &id);
+}
+
+struct match {
+	enum hold_kind kind;
+	struct slice name;
+};
+
+static bool pick_held(void *owner, struct plan *plan)
+{
+	const struct match *match = owner;
+	char text[ID_TEXT + 1];
+
+	switch (match->kind) {
+	case HOLD_DOMAIN:
+		return slice_equal(address_domain(&plan->address), match->name);
+	case HOLD_TENANT:
+		id_text(plan_tenant(plan)->id, text);
+		return slice_equal_nocase(slice_of(text), match->name);
+	case HOLD_CAMPAIGN:
+		id_text(plan_campaign(plan)->id, text);
+		return slice_equal_nocase(slice_of(text), match->name);
+	case HOLD_SOURCE:
+	case HOLD_PROVIDER:
+		break; /* these stop lanes, not jobs */
+	}
+	return false;
+}
+
+void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
+	int64_t until_wall_us, struct slice reason)
+{
+	struct worker *worker = owner;
+	struct holds *holds = worker->holds;
+	struct hold *hold;
+	struct buf key;
+
+	release(holds, kind, name);
+	if (!held) {
+		return;
+	}
+	hold = MEM_NEW(struct hold);
+	hold->kind = kind;
+	hold->name = slice_string(name);
+	hold->reason = slice_string(reason.n > 0 ? reason : SLICE("held by an operator"));
+	hold->until_wall_us = until_wall_us;
+	buf_init(&key, 0);
+	hold_key(&key, kind, name);
+	map_put(holds->holds, buf_slice(&key), hold);
+	buf_clear(&key);
+	tell_shape(worker, hold, hold->reason);
+	timer_set(&holds->expire, loop_now_us(worker->loop) + LOOK_US);
+	outlet_pick_all(worker, pick_held, &(struct match){kind, slice_of(hold->name)});
+}
+
+void holds_apply(struct holds *holds)
+{
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(holds->holds, &at, &key, &value)) {
+		const struct hold *hold = value;
+
+		tell_shape(holds->worker, hold, hold->reason);
+	}
+}
+
+static bool is_recent(const struct holds *holds, struct slice key)
+{
+	return map_get(holds->recent[0], key) != NULL || map_get(holds->recent[1], key) != NULL;
+}
+
+static bool is_suppressed(const struct holds *holds, const struct plan *plan)
+{
+	const struct slice streams[] = {plan_campaign(plan)->stream, SLICE("*")};
+	struct address mailbox;
+	struct buf domain;
+	struct buf key;
+	bool found = false;
+
+	if (map_count(holds->recent[0]) + map_count(holds->recent[1]) == 0) {
+		return false;
+	}
+	mailbox = address_normalise(&plan->address);
+	buf_init(&key, 0);
+	buf_init(&domain, 0);
+	buf_add_byte(&domain, '@');
+	buf_add(&domain, address_domain(&plan->address));
+	for (size_t i = 0; i < ARRAY_LEN(streams) && !found; i++) {
+		recent_key(&key, &plan_tenant(plan)->id, streams[i], address_text(&mailbox));
+		found = is_recent(holds, buf_slice(&key));
+		if (!found) {
+			recent_key(&key, &plan_tenant(plan)->id, streams[i], buf_slice(&domain));
+			found = is_recent(holds, buf_slice(&key));
+		}
+	}
+	buf_clear(&domain);
+	buf_clear(&key);
+	return found;
+}
+
+static bool is_held(const struct holds *holds, enum hold_kind kind, struct slice name)
+{
+	struct buf key;
+	bool held;
+
+	buf_init(&key, 0);
+	hold_key(&key, kind, name);
+	held = map_get(holds->holds, buf_slice(&key)) != NULL;
+	buf_clear(&key);
+	return held;
+}
+
+static bool any_hold(const struct holds *holds, const struct plan *plan)
+{
+	char tenant[ID_TEXT + 1];
+	char campaign[ID_TEXT + 1];
+
+	if (map_count(holds->holds) == 0) {
+		return false;
+	}
+	id_text(plan_tenant(plan)->id, tenant);
+	id_text(plan_campaign(plan)->id, campaign);
+	return is_held(holds, HOLD_DOMAIN, address_domain(&plan->address)) ||
+		is_held(holds, HOLD_TENANT, slice_of(tenant)) ||
+		is_held(holds, HOLD_CAMPAIGN, slice_of(campaign));
+}
+
+enum gate holds_ask(struct holds *holds, const struct plan *plan)
+{
+	const void *mark = map_count(holds->campaigns) > 0
+		? map_get(holds->campaigns, id_slice(&plan_campaign(plan)->id))
+		: NULL;
+
+	if (mark == cancelled_mark) {
+		return GATE_CANCELLED;
+	}
+	if (mark != NULL || any_hold(holds, plan)) {
+		return GATE_HELD;
+	}
+	return is_suppressed(holds, plan) ? GATE_SUPPRESSED : GATE_OPEN;
+}

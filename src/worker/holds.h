@@ -1,0 +1,27 @@
+/*
+ * What may not be sent although it is at hand: campaigns that do not run any more,
+ * holds by operators, recipients suppressed since they were claimed.  Fed by
+ * intake/; asked before MAIL and once more before the final dot.
+ */
+#ifndef WORKER_HOLDS_H
+#define WORKER_HOLDS_H
+
+#include "parts.h"
+
+struct holds *holds_new(struct worker *worker);
+void holds_free(struct holds **holds);
+
+/* The feed events of intake/. */
+void holds_on_suppression(void *owner, const struct id *tenant, struct slice address,
+	struct slice stream, bool added);
+void holds_on_campaign(
+	void *owner, const struct id *tenant, const struct id *campaign, struct slice state);
+void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
+	int64_t until_wall_us, struct slice reason);
+
+/* A reload made sources and providers anew: holds them again. */
+void holds_apply(struct holds *holds);
+
+enum gate holds_ask(struct holds *holds, const struct plan *plan);
+
+#endif

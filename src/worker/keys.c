@@ -1,0 +1,224 @@
+/*
+ * Which keys sign, and whether the world can verify them.  One entry for each
+ * (tenant, From domain, pins); its keys are asked for in DNS one after the other
+ * and compared.  Good for an hour; bad for a minute, so that a mended record helps
+ * soon; a DNS that does not answer is not held against a key that was good.
+ *
+ * A bad key stops what it would have signed, with the record to publish in the
+ * reason: nothing goes out that receivers could not verify.
+ */
+#include "keys.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+
+#define GOOD_US (3600 * TIME_SECOND_US)
+#define BAD_US (60 * TIME_SECOND_US)
+
+enum standing {
+	STANDING_ASKING,
+	STANDING_GOOD,
+	STANDING_BAD,
+};
+
+struct entry {
+	struct keys *home;
+	struct slice key;
+	struct key_set *set;
+	struct buf why;
+	struct list waiting; /* jobs */
+	enum standing standing;
+	size_t checked; /* keys of the set compared so far */
+	int64_t until_us;
+};
+
+struct keys {
+	struct worker *worker;
+	struct map *entries;
+};
+
+struct keys *keys_new(struct worker *worker)
+{
+	struct keys *keys = MEM_NEW(struct keys);
+
+	keys->worker = worker;
+	keys->entries = map_new();
+	return keys;
+}
+
+static void entry_free(struct entry *entry)
+{
+	map_remove(entry->home->entries, entry->key);
+	key_set_unref(&entry->set);
+	buf_clear(&entry->why);
+	mem_free((void *)entry->key.p);
+	mem_free(entry);
+}
+
+void keys_free(struct keys **keys)
+{
+	size_t at = 0;
+	struct slice key;
+	void *entry;
+
+	if (*keys == NULL) {
+		return;
+	}
+	while (map_next((*keys)->entries, &at, &key, &entry)) {
+		entry_free(entry);
+		at = 0;
+	}
+	map_free(&(*keys)->entries);
+	mem_free(*keys);
+	*keys = NULL;
+}
+
+void keys_reload(struct keys *keys)
+{
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	keyring_reload(keys->worker->keyring);
+	while (map_next(keys->entries, &at, &key, &value)) {
+		((struct entry *)value)->until_us = 0;
+	}
+}
+
+static void answer(const struct entry *entry, struct plan *plan)
+{
+	bool good = entry->standing == STANDING_GOOD;
+
+	flow_on_keys(plan, good && entry->set != NULL ? key_set_ref(entry->set) : NULL,
+		good ? SLICE("") : buf_slice(&entry->why));
+}
+
+static void settle(struct entry *entry, enum standing standing)
+{
+	struct list_link *link;
+	int64_t now_us = loop_now_us(entry->home->worker->loop);
+
+	entry->standing = standing;
+	entry->until_us = now_us + (standing == STANDING_GOOD ? GOOD_US : BAD_US);
+	if (standing == STANDING_BAD) {
+		log_error(
+			NULL, "dkim_key_unusable", "reason=%s", log_quote(buf_slice(&entry->why)));
+	}
+	while ((link = list_pop(&entry->waiting)) != NULL) {
+		answer(entry, LIST_OWNER(link, struct job, link)->plan);
+	}
+}
+
+static void check_next(struct entry *entry);
+
+static void on_record(void *owner, const struct dns_answer *answer)
+{
+	struct entry *entry = owner;
+	const struct key *key = key_set_key(entry->set, entry->checked);
+	bool found = answer->status == DNS_FOUND && answer->count > 0;
+	bool matches = false;
+
+	if (answer->status == DNS_TEMPORARY) {
+		struct buf name;
+
+		buf_init(&name, 0);
+		key_record_name(key, &name);
+		buf_reset(&entry->why);
+		buf_add_format(&entry->why,
+			"the DNS does not answer for %s: the key cannot be compared with its record",
+			buf_string(&name));
+		buf_clear(&name);
+		settle(entry, STANDING_BAD);
+		return;
+	}
+	/* Several TXT records at one name: one that matches is enough. */
+	for (size_t i = 0; i < answer->count && !matches && found; i++) {
+		buf_reset(&entry->why);
+		matches = key_matches_record(key, true, answer->records[i].text, &entry->why);
+	}
+	if (!found) {
+		buf_reset(&entry->why);
+		matches = key_matches_record(key, false, SLICE(""), &entry->why);
+	}
+	if (!matches) {
+		settle(entry, STANDING_BAD);
+		return;
+	}
+	entry->checked++;
+	check_next(entry);
+}
+
+static void check_next(struct entry *entry)
+{
+	struct buf name;
+
+	if (entry->checked >= key_set_count(entry->set)) {
+		settle(entry, STANDING_GOOD);
+		return;
+	}
+	buf_init(&name, 0);
+	key_record_name(key_set_key(entry->set, entry->checked), &name);
+	dns_find(entry->home->worker->dns, buf_slice(&name), DNS_TXT, on_record, entry);
+	buf_clear(&name);
+}
+
+/* Looks the set up and starts the comparison with DNS. */
+static void entry_begin(struct entry *entry, const struct plan *plan)
+{
+	struct worker *worker = entry->home->worker;
+	const struct config_keys *settings = &worker->equipment->config->keys;
+
+	buf_reset(&entry->why);
+	key_set_unref(&entry->set);
+	entry->checked = 0;
+	entry->standing = STANDING_ASKING;
+	entry->set = keyring_find(worker->keyring, &plan_tenant(plan)->id,
+		slice_of(content_from_domain(plan->content)), plan->job->keys, &entry->why);
+	if (entry->set == NULL) {
+		settle(entry, settings->allow_unsigned ? STANDING_GOOD : STANDING_BAD);
+	} else if (settings->check_dns == CONFIG_CHECK_DNS_OFF) {
+		settle(entry, STANDING_GOOD);
+	} else {
+		check_next(entry);
+	}
+}
+
+static struct entry *entry_of(struct keys *keys, const struct plan *plan)
+{
+	struct entry *entry;
+	struct buf key;
+
+	buf_init(&key, 0);
+	buf_add(&key, id_slice(&plan_tenant(plan)->id));
+	buf_add_text(&key, content_from_domain(plan->content));
+	buf_add_byte(&key, 0);
+	buf_add(&key, plan->job->keys);
+	entry = map_get(keys->entries, buf_slice(&key));
+	if (entry == NULL) {
+		entry = MEM_NEW(struct entry);
+		entry->home = keys;
+		entry->key = slice_make(mem_copy(key.p, key.n), key.n);
+		buf_init(&entry->why, 8192);
+		list_init(&entry->waiting);
+		entry->standing = STANDING_BAD;
+		map_put(keys->entries, entry->key, entry);
+	}
+	buf_clear(&key);
+	return entry;
+}
+
+void keys_find(struct keys *keys, struct plan *plan)
+{
+	struct entry *entry = entry_of(keys, plan);
+
+	if (entry->standing != STANDING_ASKING &&
+		entry->until_us <= loop_now_us(keys->worker->loop)) {
+		entry_begin(entry, plan);
+	}
+	if (entry->standing == STANDING_ASKING) {
+		list_push(&entry->waiting, &plan->job->link);
+	} else {
+		answer(entry, plan);
+	}
+}

@@ -1,0 +1,250 @@
+/*
+ * Permits: what to claim.  The worker's credit is the number of jobs it may hold.
+ * Each kind (tenant, pool, tag) has a window, like a TCP sender: it doubles when
+ * all of it found room and halves when a site was full, so that a backlog for one
+ * slow site does not wash through the worker's hands again and again.
+ *
+ * A kind tagged site:HASH was filed for a site by somebody who knew it; it gets
+ * the room that site has here.
+ */
+#include "load.h"
+
+#include "base/mem.h"
+#include "queue/credit.h"
+
+#define WINDOW_LEAST 50
+#define WINDOW_FIRST 500
+#define WINDOW_MOST 8000
+#define HORIZON_US (120 * TIME_SECOND_US)
+
+#include "base/time.h"
+
+struct load {
+	struct map *home;
+	struct slice key;
+	unsigned count;
+};
+
+struct window {
+	unsigned jobs;
+};
+
+struct permits {
+	struct worker *worker;
+	struct map *tenants;
+	struct map *sites;
+	struct map *windows;
+};
+
+struct permits *permits_new(struct worker *worker)
+{
+	struct permits *permits = MEM_NEW(struct permits);
+
+	permits->worker = worker;
+	permits->tenants = map_new();
+	permits->sites = map_new();
+	permits->windows = map_new();
+	return permits;
+}
+
+static void forget_windows(struct permits *permits)
+{
+	size_t at = 0;
+	struct slice key;
+	void *window;
+
+	while (map_next(permits->windows, &at, &key, &window)) {
+		mem_free(window);
+	}
+	map_free(&permits->windows);
+}
+
+/* All loads must have been dropped: each job at hand holds its own. */
+void permits_free(struct permits **permits)
+{
+	if (*permits == NULL) {
+		return;
+	}
+	forget_windows(*permits);
+	map_free(&(*permits)->tenants);
+	map_free(&(*permits)->sites);
+	mem_free(*permits);
+	*permits = NULL;
+}
+
+static struct load *load_of(struct map *home, struct slice key)
+{
+	struct load *load = map_get(home, key);
+
+	if (load == NULL) {
+		load = MEM_NEW(struct load);
+		load->home = home;
+		load->key = slice_make(mem_copy(key.p, key.n), key.n);
+		map_put(home, load->key, load);
+	}
+	return load;
+}
+
+struct load *load_tenant(struct permits *permits, const struct id *tenant)
+{
+	return load_of(permits->tenants, id_slice(tenant));
+}
+
+struct load *load_site(struct permits *permits, struct slice site)
+{
+	return load_of(permits->sites, site);
+}
+
+void load_add(struct load *load)
+{
+	load->count++;
+}
+
+unsigned load_count(const struct load *load)
+{
+	return load->count;
+}
+
+void load_drop(struct permits *permits, struct load **load)
+{
+	struct load *gone = *load;
+
+	(void)permits;
+	if (gone == NULL) {
+		return;
+	}
+	*load = NULL;
+	if (--gone->count == 0) {
+		map_remove(gone->home, gone->key);
+		mem_free((void *)gone->key.p);
+		mem_free(gone);
+	}
+}
+
+unsigned permits_of_a_site(const struct permits *permits)
+{
+	const struct config_limits *limits = &permits->worker->equipment->config->limits;
+	unsigned share = (unsigned)(limits->jobs * limits->site_share);
+
+	return share > limits->site_jobs_min ? share : limits->site_jobs_min;
+}
+
+static void window_key(
+	struct buf *out, const struct id *tenant, struct slice pool, struct slice tag)
+{
+	buf_add(out, id_slice(tenant));
+	buf_add(out, pool);
+	buf_add_byte(out, 0);
+	buf_add(out, tag);
+}
+
+static struct window *window_of(
+	struct permits *permits, const struct id *tenant, struct slice pool, struct slice tag)
+{
+	struct buf key;
+	struct window *window;
+
+	buf_init(&key, 0);
+	window_key(&key, tenant, pool, tag);
+	window = map_get(permits->windows, buf_slice(&key));
+	if (window == NULL) {
+		window = MEM_NEW(struct window);
+		window->jobs = WINDOW_FIRST;
+		map_put(permits->windows, buf_slice(&key), window);
+	}
+	buf_clear(&key);
+	return window;
+}
+
+void permits_overflow(struct permits *permits, const struct job *job)
+{
+	const struct campaign *campaign = job->batch->campaign;
+	struct window *window =
+		window_of(permits, &campaign->tenant->id, campaign->pool, job->batch->tag);
+
+	window->jobs = window->jobs / 2 > WINDOW_LEAST ? window->jobs / 2 : WINDOW_LEAST;
+}
+
+/* What shaping would let through soon, whatever the credit says. */
+static unsigned wanted(struct permits *permits, const struct ready *ready)
+{
+	struct worker *worker = permits->worker;
+	struct pool *pool = shape_find_pool(worker->shape, ready->pool);
+	struct provider *provider = shape_find_provider(worker->shape, ready->tag);
+	unsigned most = ready->jobs;
+
+	if (slice_starts(ready->tag, SLICE("site:"))) {
+		struct load *load = map_get(permits->sites, slice_from(ready->tag, 5));
+		unsigned held = load != NULL ? load->count : 0;
+		unsigned room = permits_of_a_site(permits);
+
+		room = held < room ? room - held : 0;
+		most = most < room ? most : room;
+	}
+	if (pool == NULL) {
+		return most < WINDOW_LEAST ? most
+					   : WINDOW_LEAST; /* each is told why, a few at a time */
+	}
+	return pool_permits(pool, provider, loop_now_us(worker->loop), HORIZON_US, most);
+}
+
+static void fill_ask(struct permits *permits, const struct ready *ready, struct credit_ask *ask)
+{
+	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
+	struct window *window = window_of(permits, &ready->tenant, ready->pool, ready->tag);
+	unsigned jobs = wanted(permits, ready);
+
+	*ask = (struct credit_ask){
+		.tenant = ready->tenant,
+		.priority = ready->priority,
+		.weight = 1,
+		.held = load != NULL ? load->count : 0,
+		.siblings = 1,
+		.wanted = jobs < window->jobs ? jobs : window->jobs,
+	};
+}
+
+/* Asks come sorted by tenant from the sweep; those of one tenant share its share. */
+static void count_siblings(struct credit_ask *asks, size_t count)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count && id_equal(asks[i].tenant, asks[first].tenant)) {
+			continue;
+		}
+		for (size_t j = first; j < i; j++) {
+			asks[j].siblings = (unsigned)(i - first);
+		}
+		first = i;
+	}
+}
+
+void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs)
+{
+	struct worker *worker = owner;
+	struct permits *permits = worker->permits;
+	unsigned limit = worker->equipment->config->limits.jobs;
+	unsigned credit = worker->at_hand < limit ? limit - (unsigned)worker->at_hand : 0;
+	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
+
+	if (map_count(permits->windows) > 100000) {
+		forget_windows(permits); /* kinds come and go; a window is quickly found again */
+		permits->windows = map_new();
+	}
+	for (size_t i = 0; i < count; i++) {
+		fill_ask(permits, &ready[i], &asks[i]);
+	}
+	count_siblings(asks, count);
+	credit_share(asks, count, credit, limit);
+	for (size_t i = 0; i < count; i++) {
+		struct window *window =
+			window_of(permits, &ready[i].tenant, ready[i].pool, ready[i].tag);
+
+		ret_jobs[i] = asks[i].granted;
+		if (asks[i].granted == window->jobs && window->jobs < WINDOW_MOST) {
+			window->jobs *= 2;
+		}
+	}
+	mem_free(asks);
+}

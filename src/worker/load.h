@@ -1,0 +1,30 @@
+/*
+ * How many jobs at hand belong to a tenant or to a site, and how many more of a
+ * kind may be claimed (permits).
+ */
+#ifndef WORKER_LOAD_H
+#define WORKER_LOAD_H
+
+#include "parts.h"
+
+struct load;
+
+struct permits *permits_new(struct worker *worker);
+void permits_free(struct permits **permits);
+
+struct load *load_tenant(struct permits *permits, const struct id *tenant);
+struct load *load_site(struct permits *permits, struct slice site);
+void load_add(struct load *load);
+unsigned load_count(const struct load *load);
+void load_drop(struct permits *permits, struct load **load); /* accepts NULL; sets NULL */
+
+/* How many jobs one site may hold of this worker's credit. */
+unsigned permits_of_a_site(const struct permits *permits);
+
+/* A job came that its site has no room for: claim less of that kind for a while. */
+void permits_overflow(struct permits *permits, const struct job *job);
+
+/* The choose event of intake/. */
+void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
+
+#endif

@@ -1,0 +1,400 @@
+/*
+ * An outlet: one lane at work.  Its queue holds the jobs that wait for it, its
+ * sessions carry them, shaping says when.  outlet_run() is the one place that
+ * moves: it gives queued jobs to idle sessions, and opens connections while the
+ * queue is worth another and every limit allows it.  It is called again by what
+ * may have changed its answer: a job came, a session became ready or ended, a
+ * timer that shaping named is due, room was made.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "equipment.h"
+#include "load.h"
+#include "parts.h"
+#include "stop.h"
+
+#define JOBS_PER_CONNECTION 8 /* waiting jobs that are worth one more connection */
+#define SUSPENDED_HOLD_US (30 * TIME_SECOND_US) /* longer than this, jobs wait in Postgres */
+#define OVERFLOW_US (5 * TIME_SECOND_US)
+
+static void on_timer(void *owner)
+{
+	outlet_run(owner);
+}
+
+static enum tls_policy policy_of(const struct outlet *outlet, const struct plan *plan)
+{
+	const struct config_route *found =
+		config_route(outlet->equipment->config, address_domain(&plan->address));
+
+	if (outlet->source->relay.host.host != NULL) {
+		return (enum tls_policy)outlet->source->relay.tls;
+	}
+	if (found != NULL && found->source == NULL) {
+		return (enum tls_policy)found->tls;
+	}
+	return (enum tls_policy)outlet->pace->tls;
+}
+
+static union endpoint endpoint_of(const struct config_address *address)
+{
+	union endpoint endpoint = {.any.sa_family = AF_UNSPEC};
+
+	if (address->version == 4) {
+		endpoint.v4.sin_family = AF_INET;
+		memcpy(&endpoint.v4.sin_addr, address->bytes, 4);
+	} else if (address->version == 6) {
+		endpoint.v6.sin6_family = AF_INET6;
+		memcpy(&endpoint.v6.sin6_addr, address->bytes, 16);
+	}
+	return endpoint;
+}
+
+static void set_up(struct outlet *outlet, const struct plan *plan)
+{
+	const struct config *config = outlet->equipment->config;
+	const struct config_source *source = outlet->source;
+	bool relays = source->relay.host.host != NULL;
+
+	outlet->settings = (struct sessions_lane_settings){
+		.local4 = endpoint_of(&source->ipv4),
+		.local6 = endpoint_of(&source->ipv6),
+		.ehlo = slice_of(source->ehlo),
+		.tls = policy_of(outlet, plan),
+		.tls_context = outlet->equipment->tls,
+		.username = slice_of(relays ? source->relay.username : NULL),
+		.password = slice_of(equipment_password(outlet->equipment, source)),
+		.timeouts = &outlet->equipment->timeouts,
+		.messages_max = outlet->pace->messages_per_connection,
+		.idle_us = config_timeout_us(&config->timeouts, config->timeouts.idle_us),
+		.age_us = config_timeout_us(&config->timeouts, config->timeouts.reuse_us),
+	};
+	outlet->sessions = sessions_lane_new(
+		outlet->worker->sessions, &outlet->settings, &delivery_events, outlet);
+}
+
+static void on_run(void *owner)
+{
+	outlet_run(owner);
+}
+
+static struct outlet *outlet_new(struct plan *plan, struct lane *lane)
+{
+	struct outlet *outlet = MEM_NEW(struct outlet);
+	struct worker *worker = plan->worker;
+	const struct config *config = worker->equipment->config;
+	struct provider *provider = lane_provider(lane);
+
+	outlet->worker = worker;
+	outlet->equipment = equipment_ref(worker->equipment);
+	outlet->lane = lane;
+	outlet->queue = queue_new();
+	outlet->site = site_ref(plan->site);
+	outlet->source = source_owner(lane_source(lane));
+	outlet->provider =
+		provider != NULL ? config_provider(config, provider_name(provider)) : NULL;
+	outlet->pace = outlet->provider != NULL ? &outlet->provider->pace : &config->default_site;
+	list_init(&outlet->deliveries);
+	timer_init(&outlet->timer, worker->loop, on_timer, outlet);
+	later_init(&outlet->run, on_run, outlet);
+	set_up(outlet, plan);
+	list_push(&worker->outlets, &outlet->link);
+	lane_set_owner(lane, outlet);
+	return outlet;
+}
+
+/* Nothing waits, nothing is under way, nothing is open. */
+static bool is_empty(const struct outlet *outlet)
+{
+	return queue_count(outlet->queue) == 0 && outlet->deliveries.count == 0 &&
+		sessions_count(outlet->sessions) == 0;
+}
+
+static void outlet_free(struct outlet *outlet)
+{
+	struct worker *worker = outlet->worker;
+
+	list_remove(&worker->outlets, &outlet->link);
+	timer_stop(&outlet->timer);
+	loop_later_cancel(worker->loop, &outlet->run);
+	sessions_lane_free(&outlet->sessions);
+	queue_free(&outlet->queue);
+	site_unref(&outlet->site);
+	equipment_unref(&outlet->equipment);
+	if (lane_owner(outlet->lane) == outlet) {
+		lane_set_owner(outlet->lane, NULL);
+	}
+	if (lane_connections(outlet->lane) == 0 && lane_owner(outlet->lane) == NULL &&
+		!lane_is_away(outlet->lane, loop_now_us(worker->loop))) {
+		shape_drop_lane(worker->shape, &outlet->lane);
+	}
+	mem_free(outlet);
+	stop_look(worker);
+}
+
+/* The fresh set of addresses of a site is used from the next connection on. */
+static void follow_site(struct outlet *outlet, struct site *site)
+{
+	if (outlet->site != site) {
+		site_unref(&outlet->site);
+		outlet->site = site_ref(site);
+	}
+}
+
+struct outlet *outlet_get(struct plan *plan, struct source *source, struct provider *provider)
+{
+	struct worker *worker = plan->worker;
+	struct lane *lane = shape_lane(worker->shape, source, provider, site_key(plan->site));
+	struct outlet *outlet = lane_owner(lane);
+
+	if (outlet == NULL || outlet->stale) {
+		return outlet_new(plan, lane);
+	}
+	follow_site(outlet, plan->site);
+	return outlet;
+}
+
+static void give_back_to_site(struct outlet *outlet, struct plan *plan, int64_t wait_us)
+{
+	struct buf tag;
+
+	buf_init(&tag, 0);
+	buf_add_text(&tag, "site:");
+	buf_add(&tag, lane_site(outlet->lane));
+	plan_give_back(&plan, wait_us, buf_slice(&tag));
+	buf_clear(&tag);
+}
+
+static bool pick_any(void *owner, struct job *job)
+{
+	struct outlet *outlet = owner;
+	struct lane_answer answer;
+
+	lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
+	give_back_to_site(outlet, job->plan, answer.wait_us);
+	return true;
+}
+
+/* A long suspension is waited for in Postgres, not here. */
+static bool is_suspended_long(const struct outlet *outlet)
+{
+	struct lane_answer answer;
+
+	lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
+	return answer.limit == LIMIT_SUSPENDED && answer.wait_us > SUSPENDED_HOLD_US;
+}
+
+void outlet_push(struct outlet *outlet, struct plan *plan)
+{
+	struct worker *worker = outlet->worker;
+	struct load *load = load_site(worker->permits, lane_site(outlet->lane));
+
+	if (load_count(load) >= permits_of_a_site(worker->permits)) {
+		permits_overflow(worker->permits, plan->job);
+		give_back_to_site(outlet, plan, OVERFLOW_US);
+		return;
+	}
+	load_add(load);
+	plan->site_load = load;
+	queue_push(outlet->queue, plan->job);
+	loop_later(worker->loop, &outlet->run);
+}
+
+/* What the sockets say is told to shaping, so that both count alike. */
+void outlet_count(struct outlet *outlet)
+{
+	size_t count = sessions_count(outlet->sessions);
+
+	while (outlet->counted > count) {
+		outlet->counted--;
+		lane_disconnected(outlet->lane);
+	}
+}
+
+static bool worth_another(const struct outlet *outlet)
+{
+	size_t waiting = queue_count(outlet->queue);
+	size_t open = sessions_count(outlet->sessions);
+	size_t opening = sessions_opening(outlet->sessions);
+
+	if (waiting <= opening * JOBS_PER_CONNECTION) {
+		return false;
+	}
+	return open == 0 || waiting > open * JOBS_PER_CONNECTION;
+}
+
+/* Connections this worker may still open: a limit of the node, not of a site. */
+static bool room_for_sockets(const struct outlet *outlet)
+{
+	return sessions_total(outlet->worker->sessions) <
+		outlet->equipment->config->limits.connections;
+}
+
+static void open_one(struct outlet *outlet)
+{
+	struct site_choice choices[SITE_CHOICES];
+	struct host_choice hosts[SITE_CHOICES];
+	bool anywhere = outlet->source->ipv4.version == 0 && outlet->source->ipv6.version == 0;
+	bool ipv6 = anywhere ||
+		(outlet->source->ipv6.version != 0 &&
+			(outlet->pace->ipv6 || outlet->source->ipv4.version == 0));
+	uint64_t random;
+	size_t n;
+
+	id_random_bytes(&random, sizeof(random));
+	n = site_plan(
+		outlet->site, anywhere || outlet->source->ipv4.version != 0, ipv6, random, choices);
+	if (n == 0) {
+		struct sessions_failure failure = {
+			.evidence = evidence_of_failure(PHASE_CONNECT, FAILURE_DNS_NO_ADDRESS)};
+
+		failure.evidence.text =
+			SLICE("the site has no address of a family that this source has");
+		delivery_events.on_unreachable(outlet, &failure);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		hosts[i] = (struct host_choice){choices[i].host, choices[i].endpoint};
+	}
+	outlet->counted++;
+	lane_connecting(outlet->lane, loop_now_us(outlet->worker->loop));
+	sessions_want(outlet->sessions, hosts, n);
+}
+
+static void wait_for(struct outlet *outlet, const struct lane_answer *answer)
+{
+	if (answer->wait_us == LANE_WAIT_EVENT) {
+		lane_wait_for_room(outlet->lane, answer->limit);
+	} else {
+		timer_set(&outlet->timer, loop_now_us(outlet->worker->loop) + answer->wait_us);
+	}
+}
+
+/* Queued jobs to sessions that wait for work.  False when a limit says stop. */
+static bool feed_idle(struct outlet *outlet)
+{
+	while (queue_count(outlet->queue) > 0 && sessions_waiting(outlet->sessions) > 0) {
+		struct delivery *delivery = delivery_prepare(outlet);
+
+		if (delivery == NULL) {
+			return false;
+		}
+		delivery_send(delivery, sessions_idle(outlet->sessions));
+	}
+	return true;
+}
+
+static void open_more(struct outlet *outlet)
+{
+	struct lane_answer answer;
+
+	while (worth_another(outlet)) {
+		lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
+		if (answer.wait_us > 0) {
+			if (sessions_count(outlet->sessions) == 0 ||
+				answer.wait_us != LANE_WAIT_EVENT) {
+				wait_for(outlet, &answer);
+			}
+			return;
+		}
+		if (!room_for_sockets(outlet)) {
+			timer_set(&outlet->timer,
+				loop_now_us(outlet->worker->loop) + TIME_SECOND_US / 10);
+			return;
+		}
+		open_one(outlet);
+	}
+}
+
+void outlet_run(struct outlet *outlet)
+{
+	int64_t now_us = loop_now_us(outlet->worker->loop);
+
+	outlet_count(outlet);
+	if (is_empty(outlet) && (outlet->stale || !timer_is_set(&outlet->timer))) {
+		outlet_free(outlet);
+		return;
+	}
+	if (queue_count(outlet->queue) == 0) {
+		return;
+	}
+	if (outlet->paused_until_us > now_us) {
+		timer_set(&outlet->timer, outlet->paused_until_us);
+		return;
+	}
+	if (is_suspended_long(outlet) && sessions_count(outlet->sessions) == 0) {
+		queue_pick(outlet->queue, pick_any, outlet);
+		loop_later(outlet->worker->loop, &outlet->run);
+		return;
+	}
+	if (feed_idle(outlet)) {
+		open_more(outlet);
+	}
+}
+
+void outlet_run_all(struct worker *worker)
+{
+	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		loop_later(worker->loop, &LIST_OWNER(link, struct outlet, link)->run);
+	}
+}
+
+void outlet_on_room(void *owner, struct lane *lane)
+{
+	struct outlet *outlet = lane_owner(lane);
+
+	(void)owner;
+	if (outlet != NULL) {
+		loop_later(outlet->worker->loop, &outlet->run);
+	}
+}
+
+struct picking {
+	bool (*pick)(void *owner, struct plan *plan);
+	void *owner;
+};
+
+static bool pick_one(void *owner, struct job *job)
+{
+	const struct picking *picking = owner;
+	struct plan *plan = job->plan;
+
+	if (!picking->pick(picking->owner, plan)) {
+		return false;
+	}
+	if (gate_ask(plan, false) == GATE_CANCELLED) {
+		plan_skip(&plan, OUTCOME_CANCELLED, SLICE("the campaign was cancelled"));
+	} else {
+		plan_give_back(&plan, 0, SLICE(""));
+	}
+	return true;
+}
+
+void outlet_pick_all(
+	struct worker *worker, bool (*pick)(void *owner, struct plan *plan), void *owner)
+{
+	struct picking picking = {pick, owner};
+
+	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		queue_pick(outlet->queue, pick_one, &picking);
+		loop_later(worker->loop, &outlet->run);
+	}
+}
+
+/* Idle connections go now, the others after their message; new work gets new outlets. */
+void outlet_close_all(struct worker *worker)
+{
+	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		outlet->stale = true;
+		sessions_lane_close(outlet->sessions);
+		loop_later(worker->loop, &outlet->run);
+	}
+}

@@ -1,0 +1,170 @@
+/*
+ * The structs of the worker, shared by the files of this folder only.
+ */
+#ifndef WORKER_PARTS_H
+#define WORKER_PARTS_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "compose/content.h"
+#include "compose/message.h"
+#include "config/config.h"
+#include "intake/intake.h"
+#include "io/dns.h"
+#include "io/pg.h"
+#include "mail/address.h"
+#include "mail/token.h"
+#include "model/attempt.h"
+#include "queue/queue.h"
+#include "record/dlog.h"
+#include "record/record.h"
+#include "resolve/resolver.h"
+#include "shape/lane.h"
+#include "shape/shape.h"
+#include "sign/keyring.h"
+#include "sign/signer.h"
+#include "smtp/sessions.h"
+#include "worker/worker.h"
+
+struct contents;
+struct keys;
+struct holds;
+struct permits;
+struct load;
+
+/* What came with the configuration and goes with it at a reload. */
+struct equipment {
+	unsigned refs;
+	const struct config *config;
+	struct tls_context *tls;
+	struct session_timeouts timeouts;
+	struct map *passwords; /* of relays, by source name: char * */
+};
+
+struct worker {
+	struct loop *loop;
+	struct equipment *equipment;
+	struct pg *pg;
+	struct intake *intake;
+	struct record *record;
+	struct dlog *dlog;
+	struct dns *dns;
+	struct resolver *resolver;
+	struct sessions *sessions;
+	struct shape *shape;
+	struct token_ring *tokens;
+	struct composer *composer;
+	struct keyring *keyring;
+	struct signer *signer;
+	struct contents *contents;
+	struct keys *keys;
+	struct holds *holds;
+	struct permits *permits;
+	struct list outlets;
+	struct list spare;   /* deliveries without a message, for the next */
+	struct list to_sign; /* deliveries that got their 354 */
+	struct timer signing;
+	struct stop *stop; /* NULL while running */
+	size_t at_hand;    /* plans */
+};
+
+/* A job at hand, and what is known of its way so far. */
+struct plan {
+	struct worker *worker;
+	struct equipment *equipment; /* whose configuration its pointers are into */
+	struct job *job;
+	struct address address;
+	struct content *content;
+	struct key_set *keys; /* NULL: goes unsigned */
+	struct site *site;
+	const struct config_source *relay; /* set: the only way it may go */
+	struct load *tenant_load;
+	struct load *site_load;
+	unsigned again; /* times it was put back without an attempt */
+	char *pins;     /* as carried with a retry, or NULL */
+	uint8_t token_key;
+	struct slice tracking_domain; /* pinned */
+};
+
+/* A lane at work: its queue, its connections, and when to look again. */
+struct outlet {
+	struct list_link link; /* in worker->outlets */
+	struct worker *worker;
+	struct equipment *equipment;
+	struct lane *lane;
+	struct queue *queue;
+	struct sessions_lane *sessions;
+	struct sessions_lane_settings settings;
+	struct site *site;
+	const struct config_source *source;
+	const struct config_pace *pace;
+	const struct config_provider *provider; /* NULL = none */
+	struct list deliveries;                 /* under way */
+	struct timer timer;
+	size_t counted;          /* connections the lane was told of */
+	int64_t paused_until_us; /* a local shortage */
+	bool stale;              /* of a configuration that is no more */
+	struct later run;
+};
+
+/* A message under way on a session. */
+struct delivery {
+	struct list_link link; /* outlet->deliveries or worker->spare */
+	struct list_link sign; /* worker->to_sign */
+	struct outlet *outlet;
+	struct plan *plan;
+	struct session *session;
+	struct message message;
+	struct buf signature;
+	struct envelope envelope;
+	int64_t started_us;
+	enum failure trouble; /* ours, found after MAIL: overrides what the session says */
+};
+
+/* plan.c: the memory of jobs at hand */
+struct plan *plan_new(struct worker *worker, struct job *job);
+void plan_free(struct plan **plan);
+void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
+void plan_skip(struct plan **take, enum outcome state, struct slice reason);
+int64_t plan_deadline_us(const struct plan *plan); /* wall clock: expires then */
+const struct tenant *plan_tenant(const struct plan *plan);
+const struct campaign *plan_campaign(const struct plan *plan);
+
+/* flow.c: the steps as others reach them */
+void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count);
+void flow_on_content(struct plan *plan, struct content *content, struct slice faults);
+void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why);
+void flow_finish(struct plan **take, struct attempt *attempt);
+
+/* ending.c: what becomes of a job after an attempt */
+void ending_decide(const struct plan *plan, struct attempt *attempt);
+
+/* outlet.c */
+struct outlet *outlet_get(struct plan *plan, struct source *source, struct provider *provider);
+void outlet_push(struct outlet *outlet, struct plan *plan);
+void outlet_run(struct outlet *outlet);
+void outlet_count(struct outlet *outlet);
+void outlet_run_all(struct worker *worker);
+void outlet_close_all(struct worker *worker);
+void outlet_on_room(void *owner, struct lane *lane);
+void outlet_pick_all(
+	struct worker *worker, bool (*pick)(void *owner, struct plan *plan), void *owner);
+
+/* delivery.c */
+extern const struct sessions_events delivery_events;
+struct delivery *delivery_prepare(struct outlet *outlet);
+void delivery_send(struct delivery *delivery, struct session *session);
+void delivery_sign_some(void *worker);
+void delivery_forget_spares(struct worker *worker);
+
+/* gate.c: may the final dot leave? */
+enum gate {
+	GATE_OPEN,
+	GATE_SUPPRESSED,
+	GATE_CANCELLED,
+	GATE_HELD,  /* campaign paused or held, domain or tenant held */
+	GATE_LEASE, /* too little of the lease is left, or it is lost */
+};
+enum gate gate_ask(const struct plan *plan, bool final_dot);
+
+#endif

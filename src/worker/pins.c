@@ -1,0 +1,50 @@
+/*
+ * The text form of pins.  It is stored for days and read by later versions, so
+ * fields have names, and one that is not known makes the whole line unreadable
+ * rather than half understood.
+ *
+ * The DKIM part comes last and is taken as it is: its form is sign/'s.
+ */
+#include "pins.h"
+
+void pins_add(struct buf *out, const struct pins *pins)
+{
+	buf_add_format(out, "t=%u", pins->token_key);
+	if (pins->tracking_domain.n > 0) {
+		buf_add_text(out, " h=");
+		buf_add(out, pins->tracking_domain);
+	}
+	if (pins->keys.n > 0) {
+		buf_add_byte(out, ' ');
+		buf_add(out, pins->keys);
+	}
+}
+
+bool pins_parse(struct slice text, struct pins *ret_pins)
+{
+	struct pins pins = {0};
+	struct slice rest = text;
+	struct slice part;
+	uint64_t number;
+
+	while (rest.p != NULL) {
+		struct slice whole = rest;
+
+		slice_split(&rest, ' ', &part);
+		if (slice_starts(part, SLICE("t="))) {
+			if (!slice_number(slice_from(part, 2), 255, &number)) {
+				return false;
+			}
+			pins.token_key = (uint8_t)number;
+		} else if (slice_starts(part, SLICE("h="))) {
+			pins.tracking_domain = slice_from(part, 2);
+		} else if (slice_starts(part, SLICE("d="))) {
+			pins.keys = whole;
+			break;
+		} else {
+			return false;
+		}
+	}
+	*ret_pins = pins;
+	return true;
+}

@@ -1,0 +1,81 @@
+/*
+ * The memory of a job at hand, from its claim until record/ takes it over.  A plan
+ * counts in its tenant's and its site's load, which is what fair claiming and "slow
+ * sites cannot clog" are decided by, so it is made and freed in this file only.
+ */
+#include "base/mem.h"
+#include "equipment.h"
+#include "load.h"
+#include "parts.h"
+#include "stop.h"
+
+struct plan *plan_new(struct worker *worker, struct job *job)
+{
+	struct plan *plan = MEM_NEW(struct plan);
+
+	plan->worker = worker;
+	plan->equipment = equipment_ref(worker->equipment);
+	plan->job = job;
+	plan->tenant_load = load_tenant(worker->permits, &plan_tenant(plan)->id);
+	load_add(plan->tenant_load);
+	job->plan = plan;
+	worker->at_hand++;
+	return plan;
+}
+
+void plan_free(struct plan **plan)
+{
+	struct plan *gone = *plan;
+	struct worker *worker;
+
+	if (gone == NULL) {
+		return;
+	}
+	worker = gone->worker;
+	load_drop(worker->permits, &gone->tenant_load);
+	load_drop(worker->permits, &gone->site_load);
+	content_unref(&gone->content);
+	key_set_unref(&gone->keys);
+	site_unref(&gone->site);
+	equipment_unref(&gone->equipment);
+	mem_free(gone->pins);
+	mem_free(gone);
+	*plan = NULL;
+	worker->at_hand--;
+	stop_look(worker);
+}
+
+const struct campaign *plan_campaign(const struct plan *plan)
+{
+	return plan->job->batch->campaign;
+}
+
+const struct tenant *plan_tenant(const struct plan *plan)
+{
+	return plan->job->batch->campaign->tenant;
+}
+
+int64_t plan_deadline_us(const struct plan *plan)
+{
+	int64_t lifetime_us = plan_campaign(plan)->expires_us;
+
+	if (lifetime_us <= 0) {
+		lifetime_us = plan->worker->equipment->config->retry.expire_us;
+	}
+	return plan->job->first_us + lifetime_us;
+}
+
+void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)
+{
+	struct worker *worker = (*take)->worker;
+	int64_t not_before_us = wait_us > 0 ? loop_wall_us(worker->loop) + wait_us : 0;
+
+	record_give_back(worker->record, (*take)->job, not_before_us, tag);
+	plan_free(take);
+}
+
+void plan_skip(struct plan **take, enum outcome state, struct slice reason)
+{
+	record_skip((*take)->worker->record, (*take)->job, state, reason);
+	plan_free(take);
+}

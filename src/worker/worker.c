@@ -1,0 +1,271 @@
+/*
+ * A worker from its making to its end: the objects of all stages, joined by their
+ * events.  What is made here in one order is closed in the other.
+ *
+ * A reload makes new equipment, lets shaping and the resolver follow, and retires
+ * the outlets of the old: their connections end after the message they carry.
+ */
+#include "worker/worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "build.h"
+#include "contents.h"
+#include "equipment.h"
+#include "holds.h"
+#include "keys.h"
+#include "load.h"
+#include "parts.h"
+#include "sql/statements.h"
+#include "stop.h"
+
+static void on_pg_up(void *owner)
+{
+	(void)owner;
+	log_info(NULL, "postgres_up", "%s", "");
+}
+
+static void on_pg_down(void *owner, struct slice why)
+{
+	(void)owner;
+	log_warning(NULL, "postgres_down", "why=%s", log_quote(why));
+}
+
+static void on_fenced(void *owner)
+{
+	struct worker *worker = owner;
+
+	log_error(NULL, "fenced", "%s", "reason=\"the lease was lost: nothing is sent any more\"");
+	outlet_close_all(worker);
+}
+
+static const struct intake_events intake_events = {
+	.choose = permits_choose,
+	.on_jobs = flow_on_jobs,
+	.on_suppression = holds_on_suppression,
+	.on_campaign = holds_on_campaign,
+	.on_hold = holds_on_hold,
+	.on_fenced = on_fenced,
+};
+
+static void on_batch_over(void *owner, struct batch *batch)
+{
+	intake_batch_over(((struct worker *)owner)->intake, batch);
+}
+
+static bool open_pg(struct worker *worker, const struct config *config, struct buf *why)
+{
+	static const struct pg_events events = {.on_up = on_pg_up, .on_down = on_pg_down};
+	struct buf password;
+	struct err err = ERR_OK;
+
+	buf_init(&password, 4096);
+	if (config->postgres.password_file != NULL) {
+		err = config_secret_read(config->postgres.password_file, &password);
+	}
+	if (err_is(err)) {
+		buf_add_format(why, "postgres.password_file: %s: %s",
+			config->postgres.password_file, err_text(err));
+	} else {
+		struct pg_settings settings = {
+			.dsn = slice_of(config->postgres.dsn),
+			.password = buf_slice(&password),
+			.application = SLICE("penguin-mta"),
+			.statement_timeout_us = config->postgres.statement_timeout_us,
+			.connect_timeout_us = config->postgres.connect_timeout_us,
+		};
+
+		worker->pg = pg_open(worker->loop, &settings, &events, worker);
+	}
+	buf_clear(&password);
+	return !err_is(err);
+}
+
+static void open_intake(struct worker *worker, const struct config *config)
+{
+	const struct config_postgres *postgres = &config->postgres;
+	struct intake_settings settings = {
+		.node = slice_of(config->node),
+		.lease_us = config->lease.duration_us,
+		.renew_us = config->lease.renew_us,
+		.poll_busy_us = postgres->ready_interval_us,
+		.poll_idle_us = postgres->ready_interval_us,
+		.sweep_us = postgres->sweep_interval_us,
+		.feed_us = postgres->feed_interval_us,
+		.listen = postgres->listen,
+		.distributed = postgres->distributed,
+	};
+
+	worker->intake = intake_open(worker->loop, worker->pg, &settings, &intake_events, worker);
+}
+
+static void open_record(struct worker *worker, const struct config *config)
+{
+	struct record_settings settings = {
+		.worker = *intake_worker(worker->intake),
+		.interval_us = config->report.interval_us,
+		.rows = config->report.rows,
+		.filing_us = config->report.retry_interval_us,
+		.distributed = config->postgres.distributed,
+		.dlog = worker->dlog,
+		.on_batch_over = on_batch_over,
+		.owner = worker,
+	};
+
+	worker->record = record_open(worker->loop, worker->pg, &settings);
+}
+
+static bool open_keys(struct worker *worker, const struct config *config, struct buf *why)
+{
+	struct keyring_settings settings = {
+		.directory = slice_of(config->keys.directory),
+		.sets_max = config->keys.cache,
+	};
+
+	if (err_is(keyring_open(&settings, &worker->keyring, why))) {
+		return false;
+	}
+	worker->signer = signer_new(
+		config->keys.signer == CONFIG_SIGNER_NATIVE ? SIGNER_NATIVE : SIGNER_LIBOPENDKIM,
+		config->keys.expire_us);
+	worker->keys = keys_new(worker);
+	return true;
+}
+
+static bool open_log(struct worker *worker, const struct config *config, struct buf *why)
+{
+	struct err err;
+
+	if (config->delivery.log == NULL) {
+		return true;
+	}
+	err = dlog_open(worker->loop, config->delivery.log, slice_of(config->node), &worker->dlog);
+	if (err_is(err)) {
+		buf_add_format(why, "delivery.log: %s: %s", config->delivery.log, err_text(err));
+		return false;
+	}
+	return true;
+}
+
+static bool open_all(struct worker *worker, const struct config *config, struct buf *why)
+{
+	worker->equipment = equipment_new(config, why);
+	if (worker->equipment == NULL || !build_tokens(config, &worker->tokens, why) ||
+		!open_keys(worker, config, why) || !build_dns(worker, config, why) ||
+		!open_log(worker, config, why) || !open_pg(worker, config, why)) {
+		return false;
+	}
+	build_resolver(worker, config);
+	build_shape(worker->shape, config);
+	worker->composer = composer_new(worker->tokens, config->limits.message_bytes);
+	worker->contents = contents_new(worker, config->limits.memory_bytes / 4);
+	worker->holds = holds_new(worker);
+	open_intake(worker, config);
+	open_record(worker, config);
+	return true;
+}
+
+bool worker_open(
+	struct loop *loop, const struct config *config, struct worker **ret_worker, struct buf *why)
+{
+	struct worker *worker = MEM_NEW(struct worker);
+
+	worker->loop = loop;
+	list_init(&worker->outlets);
+	list_init(&worker->spare);
+	list_init(&worker->to_sign);
+	timer_init(&worker->signing, loop, delivery_sign_some, worker);
+	worker->sessions = sessions_new(loop);
+	worker->shape = shape_new();
+	shape_on_room(worker->shape, outlet_on_room, worker);
+	worker->permits = permits_new(worker);
+	if (!open_all(worker, config, why)) {
+		worker_free(&worker);
+		return false;
+	}
+	*ret_worker = worker;
+	return true;
+}
+
+/* Composers borrow the ring of tokens, so both change together, when nothing borrows them. */
+static bool change_tokens(struct worker *worker, const struct config *config, struct buf *why)
+{
+	struct token_ring *ring;
+
+	if (!build_tokens(config, &ring, why)) {
+		return false;
+	}
+	composer_free(&worker->composer);
+	token_ring_free(&worker->tokens);
+	worker->tokens = ring;
+	worker->composer = composer_new(ring, config->limits.message_bytes);
+	return true;
+}
+
+bool worker_reload(struct worker *worker, const struct config *config, struct buf *why)
+{
+	struct equipment *equipment = equipment_new(config, why);
+
+	if (equipment == NULL || !change_tokens(worker, config, why)) {
+		equipment_unref(&equipment);
+		return false;
+	}
+	equipment_unref(&worker->equipment);
+	worker->equipment = equipment;
+	build_shape(worker->shape, config);
+	build_resolver(worker, config);
+	holds_apply(worker->holds);
+	keys_reload(worker->keys);
+	outlet_close_all(worker);
+	return true;
+}
+
+void worker_reopen_log(struct worker *worker)
+{
+	struct err err = worker->dlog != NULL ? dlog_reopen(worker->dlog) : ERR_OK;
+
+	if (err_is(err)) {
+		log_error(NULL, "delivery_log_reopen_failed", "why=%s",
+			log_quote(slice_of(err_text(err))));
+	}
+}
+
+void worker_free(struct worker **worker)
+{
+	struct worker *gone = *worker;
+
+	if (gone == NULL) {
+		return;
+	}
+	*worker = NULL;
+	timer_stop(&gone->signing);
+	record_close(&gone->record);
+	intake_free(&gone->intake);
+	pg_close(&gone->pg);
+	resolver_free(&gone->resolver);
+	dns_close(&gone->dns);
+	sessions_free(&gone->sessions);
+	delivery_forget_spares(gone);
+	contents_free(&gone->contents);
+	keys_free(&gone->keys);
+	holds_free(&gone->holds);
+	permits_free(&gone->permits);
+	composer_free(&gone->composer);
+	token_ring_free(&gone->tokens);
+	signer_free(&gone->signer);
+	keyring_close(&gone->keyring);
+	dlog_close(&gone->dlog);
+	shape_free(&gone->shape);
+	equipment_unref(&gone->equipment);
+	stop_free(&gone->stop);
+	mem_free(gone);
+}
+
+void worker_status(const struct worker *worker, struct buf *out)
+{
+	buf_add_format(out, "%s, %zu jobs at hand, %zu connections, %zu results unreported%s",
+		worker->stop != NULL ? "draining" : "sending", worker->at_hand,
+		sessions_total(worker->sessions), record_unreported(worker->record),
+		pg_is_up(worker->pg) ? "" : ", Postgres is away");
+}
