@@ -14,15 +14,15 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-#define ADDRESS_MAX 254 /* octets: a path of 256 without its angle brackets */
-#define ADDRESS_LOCAL_MAX 64 /* octets, not characters */
+#define ADDRESS_MAX 254        /* octets: a path of 256 without its angle brackets */
+#define ADDRESS_LOCAL_MAX 64   /* octets, not characters */
 #define ADDRESS_DOMAIN_MAX 253 /* octets in A-label form, as DNS allows without the root dot */
 
 struct address {
 	char text[ADDRESS_MAX + 1]; /* local@domain, NUL-ended */
 	uint8_t length;
 	uint8_t local_length;
-	bool utf8; /* the local part is not ASCII: only for a server with SMTPUTF8 */
+	bool utf8;    /* the local part is not ASCII: only for a server with SMTPUTF8 */
 	bool literal; /* the domain is an address literal: a campaign never sends there */
 };
 
