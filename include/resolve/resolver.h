@@ -42,7 +42,13 @@ struct resolver_settings {
 /* Settings are copied. */
 struct resolver *resolver_new(
 	struct loop *loop, struct dns *dns, const struct resolver_settings *settings);
-void resolver_free(struct resolver **resolver); /* what waits is never answered: stop first */
+
+/*
+ * What waits is never answered.  May be called from on_site.  The memory of a
+ * resolver that still has questions under way goes with their last answer: close
+ * the dns after it, and let the loop run.
+ */
+void resolver_free(struct resolver **resolver);
 
 /* A reload: new settings for what is resolved from now on; the cache is kept. */
 void resolver_change(struct resolver *resolver, const struct resolver_settings *settings);

@@ -21,10 +21,13 @@ void site_unref(struct site **site); /* accepts NULL; sets NULL */
 /* FAILURE_NONE: there are hosts to try.  Else why the domain has none. */
 enum failure site_failure(const struct site *site);
 
-/* 16 hex digits, the same on every node for the same set of host names. */
+/*
+ * 16 hex digits, the same on every node for the same host names in the same order
+ * of preference.  "" where site_failure() says that there are none.
+ */
 struct slice site_key(const struct site *site);
 
-/* For people: the best host's name. */
+/* For people: the best host's name, or "". */
 struct slice site_name(const struct site *site);
 
 /* Host names of the best preference, lower case: what a provider is told by. */

@@ -1,0 +1,507 @@
+/*
+ * Domains to sites: cache, coalescing, and the walk MX -> addresses -> site, of
+ * which mx.c knows the rules and hosts.c the addresses.
+ *
+ * An entry of the cache is a domain, or a host with a port that an operator wrote
+ * down ("host:port"; a domain has no colon).  It keeps its last answer, and beside
+ * it the last site that could be used: when the DNS fails, that one goes on being
+ * served for a day (conformance N7).  Few domains are looked up at a time, so that
+ * a campaign to a million of them does not drown the name server.
+ *
+ * What is found is told at the end of the turn from one queue, so nobody is called
+ * back from within his question.  The struct lives until the last question that
+ * the DNS still holds has come back.
+ */
+#include "resolve/resolver.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+#include "cache.h"
+#include "hosts.h"
+#include "life.h"
+#include "mx.h"
+#include "site_private.h"
+
+enum { LOOKUPS_MAX = 500 };
+
+#define STALE_US (24 * 3600 * TIME_SECOND_US)
+
+struct resolver {
+	struct loop *loop;
+	struct dns *dns;
+	struct resolver_settings settings;
+	struct hosts *hosts;
+	struct cache cache;
+	struct map *sites; /* by key; no references */
+	struct site *failed[FAILURE_COUNT];
+	struct list queue; /* domains that wait for their lookup */
+	struct list done;  /* requests that have their site */
+	struct later turn;
+	size_t lookups;
+	size_t questions; /* held by dns or hosts */
+	bool telling;     /* in on_turn() */
+	bool closing;
+};
+
+struct request {
+	struct list_link link;
+	void (*on_site)(void *owner, struct site *site);
+	void *owner;
+	struct site *site;
+};
+
+struct lookup;
+
+struct domain {
+	struct cache_entry entry; /* busy while a lookup is wanted or under way */
+	struct list_link queue;
+	struct resolver *resolver;
+	struct list requests;
+	struct lookup *lookup;
+	uint16_t port; /* a host of an operator; 0 = a domain */
+	struct site *site;
+	int64_t expires_us;
+	struct site *known; /* the last one that could be used */
+	int64_t known_until_us;
+};
+
+struct lookup {
+	struct domain *domain;
+	struct mx mx;
+	int64_t expires_us;
+	unsigned pending; /* hosts without an answer */
+	bool unsure;      /* one of them has got none */
+	struct leg {
+		struct lookup *lookup;
+		size_t host;
+	} legs[MX_HOSTS_MAX];
+};
+
+/* ---- telling ---- */
+
+static void end_when_quiet(struct resolver *resolver);
+static void start_lookups(struct resolver *resolver);
+
+static void on_turn(void *owner)
+{
+	struct resolver *resolver = owner;
+	struct list_link *link;
+
+	resolver->telling = true;
+	while (!resolver->closing && (link = list_pop(&resolver->done)) != NULL) {
+		struct request *request = LIST_OWNER(link, struct request, link);
+
+		request->on_site(request->owner, request->site);
+		site_unref(&request->site);
+		mem_free(request);
+	}
+	resolver->telling = false;
+	if (resolver->closing) {
+		end_when_quiet(resolver);
+		return;
+	}
+	start_lookups(resolver);
+	cache_trim(&resolver->cache);
+}
+
+static void make_due(struct resolver *resolver, struct request *request, struct site *site)
+{
+	request->site = site_ref(site);
+	list_push(&resolver->done, &request->link);
+	loop_later(resolver->loop, &resolver->turn);
+}
+
+/* ---- one domain's answer ---- */
+
+static struct site *failed_site(struct resolver *resolver, enum failure failure)
+{
+	if (resolver->failed[failure] == NULL) {
+		resolver->failed[failure] = site_new_failed(failure);
+	}
+	return site_ref(resolver->failed[failure]);
+}
+
+static void keep_site(struct domain *domain, struct site *take, int64_t expires_us)
+{
+	int64_t now_us = loop_now_us(domain->resolver->loop);
+	enum failure failure = site_failure(take);
+
+	if (failure == FAILURE_NONE) {
+		site_unref(&domain->known);
+		domain->known = site_ref(take);
+		domain->known_until_us = expires_us + STALE_US;
+	} else if (failure == FAILURE_DNS_TEMPORARY && domain->known != NULL &&
+		now_us < domain->known_until_us) {
+		site_unref(&take);
+		take = site_ref(domain->known);
+	} else if (failure != FAILURE_DNS_TEMPORARY) {
+		site_unref(&domain->known);
+	}
+	site_unref(&domain->site);
+	domain->site = take;
+	domain->expires_us = expires_us;
+}
+
+/* Ends the lookup with that site, which is taken. */
+static void conclude(struct lookup *lookup, struct site *take, int64_t expires_us)
+{
+	struct domain *domain = lookup->domain;
+	struct resolver *resolver = domain->resolver;
+	struct list_link *link;
+
+	keep_site(domain, take, expires_us);
+	while ((link = list_pop(&domain->requests)) != NULL) {
+		make_due(resolver, LIST_OWNER(link, struct request, link), domain->site);
+	}
+	arena_free(&lookup->mx.arena);
+	mem_free(lookup);
+	domain->lookup = NULL;
+	domain->entry.busy = false;
+	resolver->lookups--;
+	loop_later(resolver->loop, &resolver->turn); /* others may start */
+}
+
+static void conclude_failed(struct lookup *lookup, enum failure failure, int64_t life_us)
+{
+	struct resolver *resolver = lookup->domain->resolver;
+
+	if (failure == FAILURE_DNS_TEMPORARY) {
+		life_us = LIFE_TEMPORARY_US;
+	}
+	conclude(lookup, failed_site(resolver, failure), loop_now_us(resolver->loop) + life_us);
+}
+
+static void decide(struct lookup *lookup)
+{
+	struct domain *domain = lookup->domain;
+	struct resolver *resolver = domain->resolver;
+	bool by_hand = domain->port != 0;
+	enum failure failure = mx_decide(&lookup->mx, by_hand ? NULL : &resolver->settings);
+	uint16_t port = by_hand ? domain->port : resolver->settings.port;
+
+	if (failure == FAILURE_NONE) {
+		/* The floor holds for the whole walk, though an address was known before. */
+		int64_t floor_us = loop_now_us(resolver->loop) + resolver->settings.min_ttl_us;
+
+		if (!lookup->unsure && lookup->expires_us < floor_us) {
+			lookup->expires_us = floor_us;
+		}
+		conclude(lookup, site_new(&lookup->mx, port, resolver->sites), lookup->expires_us);
+		return;
+	}
+	conclude_failed(lookup, failure,
+		life_negative_us(&resolver->settings,
+			(uint32_t)((lookup->expires_us - loop_now_us(resolver->loop)) /
+				TIME_SECOND_US)));
+}
+
+/* ---- the walk ---- */
+
+static void lower_expiry(struct lookup *lookup, int64_t expires_us)
+{
+	if (expires_us < lookup->expires_us) {
+		lookup->expires_us = expires_us;
+	}
+}
+
+static void on_host(void *owner, const struct host_addresses *found)
+{
+	struct leg *leg = owner;
+	struct lookup *lookup = leg->lookup;
+	struct resolver *resolver = lookup->domain->resolver;
+
+	resolver->questions--;
+	mx_add_addresses(&lookup->mx, leg->host, found->addresses, found->count, found->temporary);
+	lookup->unsure = lookup->unsure || found->temporary;
+	lower_expiry(lookup, found->expires_us);
+	if (--lookup->pending == 0) {
+		decide(lookup);
+	}
+}
+
+static void find_addresses(struct lookup *lookup)
+{
+	struct resolver *resolver = lookup->domain->resolver;
+
+	lookup->pending = (unsigned)lookup->mx.count;
+	for (size_t i = 0; i < lookup->mx.count; i++) {
+		lookup->legs[i] = (struct leg){lookup, i};
+		resolver->questions++;
+		hosts_find(resolver->hosts, lookup->mx.hosts[i].name, on_host, &lookup->legs[i]);
+	}
+}
+
+static void on_mx(void *owner, const struct dns_answer *answer)
+{
+	struct lookup *lookup = owner;
+	struct resolver *resolver = lookup->domain->resolver;
+	const struct resolver_settings *settings = &resolver->settings;
+	enum failure failure = mx_read(&lookup->mx, answer);
+	int64_t life_us = answer->status == DNS_FOUND ? life_found_us(settings, answer->ttl_s)
+						      : life_negative_us(settings, answer->ttl_s);
+
+	resolver->questions--;
+	lookup->expires_us = loop_now_us(resolver->loop) + life_us;
+	if (failure != FAILURE_NONE || resolver->closing) {
+		conclude_failed(lookup, failure, life_us);
+	} else {
+		find_addresses(lookup);
+	}
+}
+
+/* "host:port" without the port. */
+static struct slice host_of(const struct domain *domain)
+{
+	struct slice key = cache_key(&domain->entry);
+
+	return slice_first(key, slice_find_last(key, ':'));
+}
+
+static void look_up(struct domain *domain)
+{
+	struct resolver *resolver = domain->resolver;
+	struct lookup *lookup = MEM_NEW(struct lookup);
+
+	domain->lookup = lookup;
+	lookup->domain = domain;
+	lookup->mx.arena = arena_new(1024);
+	lookup->expires_us = INT64_MAX;
+	resolver->lookups++;
+	if (domain->port != 0) {
+		mx_set_host(&lookup->mx, host_of(domain));
+		find_addresses(lookup);
+	} else {
+		resolver->questions++;
+		dns_find(resolver->dns, cache_key(&domain->entry), DNS_MX, on_mx, lookup);
+	}
+}
+
+static void start_lookups(struct resolver *resolver)
+{
+	struct list_link *link;
+
+	while (resolver->lookups < LOOKUPS_MAX && (link = list_pop(&resolver->queue)) != NULL) {
+		look_up(LIST_OWNER(link, struct domain, queue));
+	}
+}
+
+/* ---- domains ---- */
+
+static void drop_requests(struct list *requests)
+{
+	struct list_link *link;
+
+	while ((link = list_pop(requests)) != NULL) {
+		struct request *request = LIST_OWNER(link, struct request, link);
+
+		site_unref(&request->site);
+		mem_free(request);
+	}
+}
+
+static void domain_free(struct cache_entry *entry)
+{
+	struct domain *domain = CACHE_OWNER(entry, struct domain, entry);
+
+	drop_requests(&domain->requests);
+	if (domain->lookup != NULL) {
+		arena_free(&domain->lookup->mx.arena);
+		mem_free(domain->lookup);
+	}
+	site_unref(&domain->site);
+	site_unref(&domain->known);
+	mem_free(domain);
+}
+
+static bool is_fresh(const struct domain *domain)
+{
+	return domain->site != NULL && domain->lookup == NULL &&
+		loop_now_us(domain->resolver->loop) < domain->expires_us;
+}
+
+static struct domain *find_domain(struct resolver *resolver, struct slice key)
+{
+	struct cache_entry *entry = cache_get(&resolver->cache, key);
+
+	return entry == NULL ? NULL : CACHE_OWNER(entry, struct domain, entry);
+}
+
+static void want(
+	struct resolver *resolver, struct slice key, uint16_t port, struct request *request)
+{
+	struct domain *domain = find_domain(resolver, key);
+
+	if (domain != NULL && is_fresh(domain)) {
+		make_due(resolver, request, domain->site);
+		return;
+	}
+	if (domain == NULL) {
+		domain = MEM_NEW(struct domain);
+		domain->resolver = resolver;
+		domain->port = port;
+		domain->entry.busy = true;
+		list_init(&domain->requests);
+		cache_put(&resolver->cache, key, &domain->entry);
+	}
+	domain->entry.busy = true;
+	list_push(&domain->requests, &request->link);
+	if (domain->lookup == NULL && !list_linked(&domain->queue)) {
+		list_push(&resolver->queue, &domain->queue);
+		start_lookups(resolver);
+	}
+}
+
+static struct request *request_new(void (*on_site)(void *owner, struct site *site), void *owner)
+{
+	struct request *request = MEM_NEW(struct request);
+
+	request->on_site = on_site;
+	request->owner = owner;
+	return request;
+}
+
+void resolver_find(struct resolver *resolver, struct slice domain,
+	void (*on_site)(void *owner, struct site *site), void *owner)
+{
+	want(resolver, domain, 0, request_new(on_site, owner));
+}
+
+struct site *resolver_cached(struct resolver *resolver, struct slice domain)
+{
+	struct domain *found = find_domain(resolver, domain);
+
+	return found != NULL && is_fresh(found) ? found->site : NULL;
+}
+
+/* A numeric address is its own name: there is nothing to ask. */
+static struct site *numeric_site(struct resolver *resolver, struct slice host, uint16_t port)
+{
+	union endpoint endpoint;
+	struct mx mx = {.count = 0};
+	struct site *site;
+
+	if (!endpoint_parse(host, port, &endpoint)) {
+		return NULL;
+	}
+	mx.arena = arena_new(256);
+	mx_set_host(&mx, host);
+	mx_add_addresses(&mx, 0, &endpoint, 1, false);
+	site = site_new(&mx, port, resolver->sites);
+	arena_free(&mx.arena);
+	return site;
+}
+
+void resolver_find_host(struct resolver *resolver, struct slice host, uint16_t port,
+	void (*on_site)(void *owner, struct site *site), void *owner)
+{
+	struct request *request = request_new(on_site, owner);
+	struct site *site = numeric_site(resolver, host, port);
+	struct buf key;
+
+	if (site != NULL) {
+		make_due(resolver, request, site);
+		site_unref(&site);
+		return;
+	}
+	buf_init(&key, 0);
+	buf_add(&key, host);
+	buf_add_format(&key, ":%u", port);
+	want(resolver, buf_slice(&key), port, request);
+	buf_clear(&key);
+}
+
+/* ---- beginning and end ---- */
+
+static void settings_clear(struct resolver_settings *settings)
+{
+	for (size_t i = 0; i < settings->own_name_count; i++) {
+		mem_free((char *)settings->own_names[i].p);
+	}
+	mem_free((void *)settings->own_names);
+	mem_free((void *)settings->own_addresses);
+	mem_free((void *)settings->allow);
+}
+
+static void *copy_array(const void *from, size_t count, size_t size)
+{
+	return count == 0 ? NULL : mem_copy(from, count * size);
+}
+
+static void settings_copy(struct resolver_settings *to, const struct resolver_settings *from)
+{
+	struct slice *names = mem_array(from->own_name_count + 1, sizeof(*names));
+
+	*to = *from;
+	to->allow = copy_array(from->allow, from->allow_count, sizeof(*from->allow));
+	to->own_addresses = copy_array(
+		from->own_addresses, from->own_address_count, sizeof(*from->own_addresses));
+	for (size_t i = 0; i < from->own_name_count; i++) {
+		names[i] = slice_make(
+			mem_copy(from->own_names[i].p, from->own_names[i].n), from->own_names[i].n);
+	}
+	to->own_names = names;
+}
+
+struct resolver *resolver_new(
+	struct loop *loop, struct dns *dns, const struct resolver_settings *settings)
+{
+	struct resolver *resolver = MEM_NEW(struct resolver);
+
+	resolver->loop = loop;
+	resolver->dns = dns;
+	settings_copy(&resolver->settings, settings);
+	resolver->hosts = hosts_new(loop, dns, &resolver->settings);
+	cache_init(&resolver->cache, settings->cache_max, domain_free);
+	resolver->sites = map_new();
+	list_init(&resolver->queue);
+	list_init(&resolver->done);
+	later_init(&resolver->turn, on_turn, resolver);
+	return resolver;
+}
+
+void resolver_change(struct resolver *resolver, const struct resolver_settings *settings)
+{
+	struct resolver_settings old = resolver->settings;
+
+	settings_copy(&resolver->settings, settings);
+	settings_clear(&old);
+	resolver->cache.max = settings->cache_max;
+	cache_trim(&resolver->cache);
+	hosts_change(resolver->hosts);
+}
+
+static void end_when_quiet(struct resolver *resolver)
+{
+	if (resolver->questions > 0) {
+		return;
+	}
+	loop_later_cancel(resolver->loop, &resolver->turn);
+	drop_requests(&resolver->done);
+	cache_clear(&resolver->cache);
+	hosts_free(&resolver->hosts);
+	for (size_t i = 0; i < ARRAY_LEN(resolver->failed); i++) {
+		site_unref(&resolver->failed[i]);
+	}
+	site_forget_map(resolver->sites);
+	map_free(&resolver->sites);
+	settings_clear(&resolver->settings);
+	mem_free(resolver);
+}
+
+void resolver_free(struct resolver **resolver)
+{
+	struct resolver *r = *resolver;
+
+	if (r == NULL) {
+		return;
+	}
+	*resolver = NULL;
+	r->closing = true;
+	if (!r->telling) {
+		end_when_quiet(r);
+	}
+}
