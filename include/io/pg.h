@@ -94,7 +94,7 @@ struct pg_answer {
 
 /*
  * Takes the request.  While there is no connection it waits (at most wait_us, then
- * PG_TRY_LATER; 0 = for ever).
+ * PG_TRY_LATER; 0 = for ever).  on_answer may be NULL: nobody wants to know.
  */
 void pg_send(struct pg *pg, struct pg_request **take, int64_t wait_us,
 	void (*on_answer)(void *owner, const struct pg_answer *answer), void *owner);

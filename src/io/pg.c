@@ -86,7 +86,9 @@ static void tell(struct pg *pg, struct pg_request *request, const struct pg_answ
 {
 	pg->answering = request;
 	pg->again = false;
-	request->on_answer(request->owner, answer);
+	if (request->on_answer != NULL) {
+		request->on_answer(request->owner, answer);
+	}
 	pg->answering = NULL;
 	if (pg->again && !pg->closing) {
 		pg_request_rewind(request);
@@ -102,8 +104,11 @@ void pg_again(struct pg *pg, const struct pg_answer *answer, int64_t pause_us)
 	struct pg_request *request = answer->results;
 
 	if (request != NULL && request == pg->answering) {
+		int64_t ready_us = loop_now_us(pg->loop) + (pause_us > 0 ? pause_us : 0);
+
+		request->ready_us = ready_us;
+		request->limit_us = request->wait_us > 0 ? ready_us + request->wait_us : 0;
 		pg->again = true;
-		request->ready_us = pause_us > 0 ? loop_now_us(pg->loop) + pause_us : 0;
 	}
 }
 
@@ -421,6 +426,7 @@ void pg_send(struct pg *pg, struct pg_request **take, int64_t wait_us,
 	*take = NULL;
 	request->on_answer = on_answer;
 	request->owner = owner;
+	request->wait_us = wait_us;
 	request->limit_us = wait_us > 0 ? loop_now_us(pg->loop) + wait_us : 0;
 	list_push(&pg->waiting, &request->link);
 	loop_later(pg->loop, &pg->turn);

@@ -34,6 +34,7 @@ struct pg_request {
 	bool first_item;
 	/* While it is queued. */
 	int64_t ready_us; /* not to be sent before */
+	int64_t wait_us;  /* how long it may wait; 0 = for ever */
 	int64_t limit_us; /* not to be sent after; 0 = for ever */
 	int64_t sent_us;
 	void (*on_answer)(void *owner, const struct pg_answer *answer);
