@@ -27,7 +27,7 @@ struct ready {
 	struct slice pool;
 	struct slice tag;
 	int priority;
-	unsigned jobs; /* how many at least wait; the true number may be larger */
+	unsigned jobs; /* how many are thought to wait: a guess, at least 1 */
 };
 
 /* What the claim says of a job besides the job itself. */
@@ -65,12 +65,19 @@ struct intake_events {
 		struct slice state);
 	void (*on_hold)(void *owner, enum hold_kind kind, struct slice name, bool held,
 		int64_t until_wall_us, struct slice reason); /* until 0 = until released */
-	/* Somebody declared us dead, or the lease ran out: nothing may be sent any more. */
+	/*
+	 * Somebody declared us dead: nothing may be sent any more, ever.  (A lease that ran
+	 * out unrenewed shows as intake_lease_left_us() 0; when Postgres is back and nobody
+	 * was faster, it is renewed.)
+	 */
 	void (*on_fenced)(void *owner);
 };
 
 struct intake_settings {
 	struct slice node;
+	struct slice
+		name; /* of this worker on the node, the same after a restart; empty = "worker" */
+	struct slice version; /* of the program */
 	int64_t lease_us;     /* how long a lease holds without renewal */
 	int64_t renew_us;     /* how often it is renewed */
 	int64_t poll_busy_us; /* between looks while there was work */
@@ -83,6 +90,9 @@ struct intake_settings {
 
 struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake_settings *settings,
 	const struct intake_events *events, void *owner);
+
+/* The sources this worker owns, for others to see; told with the next renewal. */
+void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count);
 
 /* Stops claiming at once; the lease and the feeds go on: for a drain. */
 void intake_stop(struct intake *intake);
@@ -117,11 +127,12 @@ struct content_row {
 	struct slice body;
 	struct id content;
 	int version;
+	int64_t created_us; /* wall clock; partials are read as of then */
 };
 void intake_content(struct intake *intake, const struct id *tenant, const struct id *content,
 	int version, void (*on_content)(void *owner, const struct content_row *row), void *owner);
 
-/* The newest content of the tenant that has this name: a partial. */
+/* The newest content of the tenant that has this name: a partial.  version is 0 in the row. */
 void intake_partial(struct intake *intake, const struct id *tenant, struct slice name,
 	void (*on_content)(void *owner, const struct content_row *row), void *owner);
 

@@ -1,0 +1,337 @@
+/*
+ * From a claim's rows and what jobs_read and campaign_read say of them to jobs.
+ * Everything goes into the claim's arena: some hundred bytes a job, one free for all.
+ *
+ * A batch that yields no job is not ours any more (the lease went in between).  A job
+ * that is alone in a batch which three owners have lost without a trace of an attempt
+ * is put into quarantine here and never reaches the sender.
+ */
+#include "intake_private.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { POISON_LEASES = 4 };
+
+/* While one claim's answers are read. */
+struct reading {
+	struct intake *intake;
+	struct claim *claim;
+	const struct pg_answer *answer;
+	struct map *tenants;   /* id -> struct tenant */
+	struct map *campaigns; /* tenant, campaign, pool, content, priority -> struct campaign */
+	struct map *rows;      /* tenant, campaign -> row of campaign_read + 1 */
+	struct claimed *claimed;
+	size_t count;
+	struct buf key;
+};
+
+static struct slice setting(struct arena *arena, const json_t *settings, const char *name)
+{
+	const char *text = json_string_value(json_object_get(settings, name));
+
+	return text != NULL ? arena_slice(arena, slice_of(text)) : (struct slice){NULL, 0};
+}
+
+static struct tenant *tenant_of(struct reading *r, const struct id *id, size_t row)
+{
+	struct tenant *tenant = map_get(r->tenants, id_slice(id));
+	struct arena *arena = r->claim->arena;
+
+	if (tenant != NULL) {
+		return tenant;
+	}
+	struct slice text = pg_text(r->answer, 1, row, 15);
+	json_t *settings = json_loadb(text.p, text.n, 0, NULL);
+
+	tenant = arena_get(arena, sizeof(*tenant));
+	*tenant = (struct tenant){
+		.id = *id,
+		.name = arena_slice(arena, pg_text(r->answer, 1, row, 13)),
+		.weight = (int)pg_number(r->answer, 1, row, 14),
+		.bounce_domain = setting(arena, settings, "bounce_domain"),
+		.tracking_domain = setting(arena, settings, "tracking_domain"),
+		.sender_id = setting(arena, settings, "sender_id"),
+	};
+	json_decref(settings);
+	map_put(r->tenants, id_slice(id), tenant);
+	return tenant;
+}
+
+static struct slice campaign_key(struct reading *r, const struct claim_row *row)
+{
+	buf_reset(&r->key);
+	buf_add(&r->key, id_slice(&row->tenant));
+	buf_add(&r->key, id_slice(&row->campaign));
+	return buf_slice(&r->key);
+}
+
+static void index_campaigns(struct reading *r)
+{
+	for (size_t row = 0; row < pg_rows(r->answer, 1); row++) {
+		struct claim_row at = {
+			.tenant = pg_id(r->answer, 1, row, 0),
+			.campaign = pg_id(r->answer, 1, row, 1),
+		};
+
+		map_put(r->rows, campaign_key(r, &at), (void *)(uintptr_t)(row + 1));
+	}
+}
+
+/* As this batch has it: content and pool are its own, whatever the campaign says now. */
+static struct campaign *campaign_of(struct reading *r, const struct claim_row *at)
+{
+	struct arena *arena = r->claim->arena;
+	void *found = map_get(r->rows, campaign_key(r, at));
+
+	if (found == NULL) {
+		return NULL;
+	}
+	size_t row = (uintptr_t)found - 1;
+
+	buf_add(&r->key, id_slice(&at->content));
+	buf_add_number(&r->key, (uint64_t)(unsigned)at->priority);
+	buf_add(&r->key, at->pool);
+	struct campaign *campaign = map_get(r->campaigns, buf_slice(&r->key));
+
+	if (campaign != NULL) {
+		return campaign;
+	}
+	campaign = arena_get(arena, sizeof(*campaign));
+	*campaign = (struct campaign){
+		.tenant = tenant_of(r, &at->tenant, row),
+		.id = at->campaign,
+		.content = at->content,
+		.name = arena_slice(arena, pg_text(r->answer, 1, row, 2)),
+		.pool = at->pool,
+		.priority = at->priority,
+		.weight = (int)pg_number(r->answer, 1, row, 7),
+		.expires_us = pg_number(r->answer, 1, row, 9),
+		.stream = arena_slice(arena, pg_text(r->answer, 1, row, 11)),
+	};
+	(void)on_in_doubt_parse(pg_text(r->answer, 1, row, 10), &campaign->on_in_doubt);
+	map_put(r->campaigns, buf_slice(&r->key), campaign);
+	return campaign;
+}
+
+/* The row of the claim that this row of jobs_read belongs to. */
+static size_t batch_of(const struct reading *r, size_t row, size_t hint)
+{
+	struct id id = pg_id(r->answer, 0, row, 1);
+
+	for (size_t i = 0; i < r->claim->count; i++) {
+		size_t at = (hint + i) % r->claim->count;
+
+		if (id_equal(r->claim->batches[at].id, id)) {
+			return at;
+		}
+	}
+	return r->claim->count;
+}
+
+static void take_fate(const struct reading *r, size_t row, struct claimed *claimed)
+{
+	claimed->reason = pg_text(r->answer, 0, row, 10);
+	if (pg_is_null(r->answer, 0, row, 3)) {
+		claimed->fate = JOB_GONE;
+	} else if (outcome_parse(pg_text(r->answer, 0, row, 11), &claimed->state) &&
+		claimed->state != OUTCOME_RETRYING) {
+		claimed->fate = JOB_DONE;
+	} else if (claimed->reason.n > 0) {
+		claimed->fate = JOB_SUPPRESSED;
+	} else {
+		claimed->fate = JOB_SEND;
+	}
+}
+
+static struct job *take_job(
+	struct reading *r, size_t row, const struct claim_row *at, struct batch *batch)
+{
+	struct arena *arena = r->claim->arena;
+	const struct pg_answer *answer = r->answer;
+	struct job *job = arena_get(arena, sizeof(*job));
+
+	*job = (struct job){
+		.id = pg_id(answer, 0, row, 2),
+		.batch = batch,
+		.recipient = arena_slice(arena, pg_text(answer, 0, row, 3)),
+		.vars = arena_slice(arena, pg_text(answer, 0, row, 4)),
+		.source = arena_slice(arena, pg_text(answer, 0, row, 8)),
+		.keys = at->keys,
+		.content_version = at->content_version,
+		.attempts = (int)pg_number(answer, 0, row, 6),
+		.first_us = pg_number(answer, 0, row, 9),
+		.due_us = pg_number(answer, 0, row, 7),
+		.engagement =
+			pg_is_null(answer, 0, row, 5) ? NAN : (float)pg_real(answer, 0, row, 5),
+		.possible_duplicate = batch->suspect,
+	};
+	if (pg_is_null(answer, 0, row, 7)) {
+		job->due_us = loop_wall_us(r->intake->loop);
+	}
+	batch->at_hand++;
+	return job;
+}
+
+static bool on_quarantined(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	(void)intake;
+	(void)context;
+	return intake_try_again(answer, "quarantine_add");
+}
+
+/* Ends the job as failed and closes its batch, which is empty then. */
+static void quarantine(struct reading *r, const struct claim_row *at, const struct batch *batch,
+	const struct id *job)
+{
+	struct intake *intake = r->intake;
+	struct pg_request *request = intake_request(SQL_QUARANTINE_ADD);
+	int64_t wall_us = loop_wall_us(intake->loop);
+	struct id attempt = id_make(wall_us / 1000);
+
+	log_error(NULL, "quarantine", "text=%s",
+		log_quote(SLICE("a job was lost by three workers without an attempt")));
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_id(request, &batch->token);
+	pg_add_id(request, &at->tenant);
+	pg_add_id(request, &batch->id);
+	pg_add_id(request, job);
+	pg_add_id(request, &attempt);
+	pg_add_text(request, SLICE("lost by three workers without an attempt"));
+	pg_add_text(request, SLICE("claim"));
+	pg_add_number(request, intake_stripe(intake));
+	pg_add_number(request, wall_us);
+	intake_statement(request, SQL_BATCH_CLOSE);
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_number(request, intake_stripe(intake));
+	pg_array(request);
+	pg_item_id(request, &batch->token);
+	pg_array_end(request);
+	pg_array(request);
+	pg_item_id(request, &at->tenant);
+	pg_array_end(request);
+	pg_array(request);
+	pg_item_id(request, &batch->id);
+	pg_array_end(request);
+	for (int i = 0; i < 10; i++) { /* no member is left to count */
+		pg_array(request);
+		pg_item_number(request, 0);
+		pg_array_end(request);
+	}
+	intake_ask(intake, &request, 0, on_quarantined, NULL);
+}
+
+static bool is_poison(
+	const struct reading *r, size_t row, const struct claim_row *at, const struct batch *batch)
+{
+	return batch->suspect && at->size == 1 && at->leases >= POISON_LEASES &&
+		!pg_bool(r->answer, 0, row, 12);
+}
+
+static void read_rows(struct reading *r)
+{
+	size_t hint = 0;
+	size_t rows = pg_rows(r->answer, 0);
+
+	r->claimed = mem_array(rows, sizeof(r->claimed[0]));
+	for (size_t row = 0; row < rows; row++) {
+		size_t at = batch_of(r, row, hint);
+
+		if (at == r->claim->count) {
+			continue;
+		}
+		struct batch *batch = &r->claim->batches[at];
+		const struct claim_row *claimed_row = &r->claim->rows[at];
+
+		hint = at;
+		if (batch->campaign == NULL) {
+			batch->campaign = campaign_of(r, claimed_row);
+		}
+		if (batch->campaign == NULL) {
+			continue; /* its campaign's row is gone: it stays leased, nothing is sent */
+		}
+		if (is_poison(r, row, claimed_row, batch)) {
+			struct id job = pg_id(r->answer, 0, row, 2);
+
+			quarantine(r, claimed_row, batch, &job);
+			continue;
+		}
+		struct claimed *claimed = &r->claimed[r->count++];
+
+		claimed->job = take_job(r, row, claimed_row, batch);
+		take_fate(r, row, claimed);
+	}
+}
+
+/* Campaigns that do not run any more: the feed told of them before their jobs were here. */
+static void tell_states(struct reading *r)
+{
+	for (size_t row = 0; row < pg_rows(r->answer, 1); row++) {
+		struct slice state = pg_text(r->answer, 1, row, 3);
+		struct id tenant = pg_id(r->answer, 1, row, 0);
+		struct id campaign = pg_id(r->answer, 1, row, 1);
+
+		if (!slice_equal(state, SLICE("running"))) {
+			r->intake->events.on_campaign(r->intake->owner, &tenant, &campaign, state);
+		}
+	}
+}
+
+/* Batches that gave no job are over at once. */
+static void drop_empty(struct intake *intake, struct claim *claim)
+{
+	size_t count = claim->count;
+
+	for (size_t i = 0; i < count; i++) {
+		bool last = claim->open == 1;
+
+		if (claim->batches[i].at_hand == 0) {
+			intake_batch_over(intake, &claim->batches[i]);
+			if (last) {
+				return; /* the claim is freed */
+			}
+		}
+	}
+}
+
+static void hand_over(struct intake *intake, struct claim *claim, const struct pg_answer *answer)
+{
+	struct reading r = {.intake = intake, .claim = claim, .answer = answer};
+
+	r.tenants = map_new();
+	r.campaigns = map_new();
+	r.rows = map_new();
+	buf_init(&r.key, 0);
+	index_campaigns(&r);
+	read_rows(&r);
+	drop_empty(intake, claim);
+	if (r.count > 0) {
+		intake->events.on_jobs(intake->owner, r.claimed, r.count);
+		tell_states(&r);
+	}
+	mem_free(r.claimed);
+	map_free(&r.tenants);
+	map_free(&r.campaigns);
+	map_free(&r.rows);
+	buf_clear(&r.key);
+}
+
+bool claim_read(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	struct claimer *claimer = &intake->claimer;
+	struct claim *claim = claimer->reading;
+
+	(void)context;
+	if (answer->status != PG_DONE) {
+		/* A refusal is ours to mend; the batches stay leased till we do. */
+		return intake_try_again(answer, "jobs_read") || answer->status == PG_REFUSED;
+	}
+	claimer->reading = NULL;
+	claimer->claiming = false;
+	hand_over(intake, claim, answer);
+	loop_later(intake->loop, &claimer->look);
+	return false;
+}

@@ -1,0 +1,238 @@
+/*
+ * The feeds.  Suppressions and campaign states are read behind a cursor of (xid8,
+ * key): rows of transactions that no older one can still precede.  Holds are few and
+ * are read whole and compared.
+ *
+ * Telling something twice is harmless, so an answer that was lost is simply asked for
+ * again from the old cursor.
+ */
+#include "intake_private.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+
+enum { FEED_ROWS = 1000, HOLDS_MAX = 10000 };
+
+#define FEED_WAIT_US (3 * TIME_SECOND_US)
+
+struct hold {
+	enum hold_kind kind;
+	int64_t until_us;
+	uint32_t round;
+	struct slice name; /* its bytes stand behind the struct */
+	char text[];
+};
+
+static const struct {
+	struct slice word;
+	bool everywhere; /* ours only where the hold is the fleet's: a tenant's own is the claim's */
+} kinds[] = {
+	[HOLD_SOURCE] = {{"source", 6}, true},
+	[HOLD_PROVIDER] = {{"provider", 8}, true},
+	[HOLD_DOMAIN] = {{"domain", 6}, true},
+	[HOLD_TENANT] = {{"tenant", 6}, false},
+	[HOLD_CAMPAIGN] = {{"campaign", 8}, false},
+};
+
+static void set(struct buf *to, struct slice text)
+{
+	buf_reset(to);
+	buf_add(to, text);
+}
+
+static void tell_suppressions(struct intake *intake, const struct pg_answer *answer)
+{
+	struct feeds *feeds = &intake->feeds;
+	size_t rows = pg_rows(answer, 0);
+	int64_t wall_us = loop_wall_us(intake->loop);
+
+	for (size_t row = 0; row < rows; row++) {
+		struct id tenant = pg_id(answer, 0, row, 1);
+		bool added =
+			pg_is_null(answer, 0, row, 5) || pg_number(answer, 0, row, 5) > wall_us;
+
+		intake->events.on_suppression(intake->owner, &tenant, pg_text(answer, 0, row, 2),
+			pg_text(answer, 0, row, 3), added);
+	}
+	if (rows > 0) {
+		set(&feeds->suppression_txid, pg_text(answer, 0, rows - 1, 0));
+		feeds->suppression_tenant = pg_id(answer, 0, rows - 1, 1);
+		set(&feeds->suppression_address, pg_text(answer, 0, rows - 1, 2));
+		set(&feeds->suppression_stream, pg_text(answer, 0, rows - 1, 3));
+	}
+}
+
+static void tell_campaigns(struct intake *intake, const struct pg_answer *answer)
+{
+	struct feeds *feeds = &intake->feeds;
+	size_t rows = pg_rows(answer, 1);
+
+	for (size_t row = 0; row < rows; row++) {
+		struct id tenant = pg_id(answer, 1, row, 1);
+		struct id campaign = pg_id(answer, 1, row, 2);
+
+		intake->events.on_campaign(
+			intake->owner, &tenant, &campaign, pg_text(answer, 1, row, 3));
+	}
+	if (rows > 0) {
+		set(&feeds->campaign_txid, pg_text(answer, 1, rows - 1, 0));
+		feeds->campaign_tenant = pg_id(answer, 1, rows - 1, 1);
+		feeds->campaign = pg_id(answer, 1, rows - 1, 2);
+	}
+}
+
+static bool kind_of(struct slice word, bool everywhere, enum hold_kind *ret_kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (slice_equal(word, kinds[i].word)) {
+			*ret_kind = (enum hold_kind)i;
+			return everywhere || !kinds[i].everywhere;
+		}
+	}
+	return false;
+}
+
+static struct hold *hold_new(enum hold_kind kind, struct slice name)
+{
+	struct hold *hold = mem_new(sizeof(*hold) + name.n);
+
+	hold->kind = kind;
+	hold->until_us = -1;
+	for (size_t i = 0; i < name.n; i++) {
+		hold->text[i] = name.p[i];
+	}
+	hold->name = slice_make(hold->text, name.n);
+	return hold;
+}
+
+static void note_hold(struct intake *intake, const struct pg_answer *answer, size_t row)
+{
+	struct feeds *feeds = &intake->feeds;
+	enum hold_kind kind;
+	struct slice name = pg_text(answer, 2, row, 2);
+	int64_t until_us = pg_number(answer, 2, row, 4); /* null reads 0 */
+	struct buf key;
+
+	if (!kind_of(pg_text(answer, 2, row, 1), id_is_zero(pg_id(answer, 2, row, 0)), &kind)) {
+		return;
+	}
+	buf_init(&key, 0);
+	buf_add_byte(&key, (char)('0' + kind));
+	buf_add(&key, name);
+	struct hold *hold = map_get(feeds->holds, buf_slice(&key));
+
+	if (hold == NULL) {
+		hold = hold_new(kind, name);
+		map_put(feeds->holds, buf_slice(&key), hold);
+	}
+	buf_clear(&key);
+	hold->round = feeds->round;
+	if (hold->until_us != until_us) {
+		hold->until_us = until_us;
+		intake->events.on_hold(intake->owner, kind, hold->name, true, until_us,
+			pg_text(answer, 2, row, 3));
+	}
+}
+
+static void tell_holds(struct intake *intake, const struct pg_answer *answer)
+{
+	struct feeds *feeds = &intake->feeds;
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	feeds->round++;
+	for (size_t row = 0; row < pg_rows(answer, 2); row++) {
+		note_hold(intake, answer, row);
+	}
+	while (map_next(feeds->holds, &at, &key, &value)) {
+		struct hold *hold = value;
+
+		if (hold->round != feeds->round) {
+			map_remove(feeds->holds, key);
+			intake->events.on_hold(intake->owner, hold->kind, hold->name, false, 0,
+				(struct slice){NULL, 0});
+			mem_free(hold);
+		}
+	}
+}
+
+static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	int64_t pause_us = intake->settings.feed_us;
+
+	(void)context;
+	if (answer->status == PG_DONE) {
+		tell_suppressions(intake, answer);
+		tell_campaigns(intake, answer);
+		tell_holds(intake, answer);
+		if (pg_rows(answer, 0) == FEED_ROWS || pg_rows(answer, 1) == FEED_ROWS) {
+			pause_us = 0;
+		}
+	} else {
+		(void)intake_try_again(answer, "feeds");
+	}
+	timer_set(&intake->feeds.timer, loop_now_us(intake->loop) + pause_us);
+	return false;
+}
+
+static void read_feeds(void *owner)
+{
+	struct intake *intake = owner;
+	struct feeds *feeds = &intake->feeds;
+	struct pg_request *request = intake_request(SQL_SUPPRESSION_FEED);
+
+	pg_add_text(request, buf_slice(&feeds->suppression_txid));
+	pg_add_id(request, &feeds->suppression_tenant);
+	pg_add_text(request, buf_slice(&feeds->suppression_address));
+	pg_add_text(request, buf_slice(&feeds->suppression_stream));
+	pg_add_number(request, FEED_ROWS);
+	intake_statement(request, SQL_CAMPAIGN_FEED);
+	pg_add_text(request, buf_slice(&feeds->campaign_txid));
+	pg_add_id(request, &feeds->campaign_tenant);
+	pg_add_id(request, &feeds->campaign);
+	pg_add_number(request, FEED_ROWS);
+	intake_statement(request, SQL_HOLD_FEED);
+	pg_add_number(request, HOLDS_MAX);
+	intake_ask(intake, &request, FEED_WAIT_US, on_feeds, NULL);
+}
+
+/* The first claim comes behind this, and reads suppressions and states itself. */
+void feeds_start(struct intake *intake, struct slice txid)
+{
+	struct feeds *feeds = &intake->feeds;
+
+	set(&feeds->suppression_txid, txid);
+	set(&feeds->campaign_txid, txid);
+	timer_set(&feeds->timer, loop_now_us(intake->loop));
+}
+
+void feeds_open(struct intake *intake)
+{
+	struct feeds *feeds = &intake->feeds;
+
+	buf_init(&feeds->suppression_txid, 0);
+	buf_init(&feeds->suppression_address, 0);
+	buf_init(&feeds->suppression_stream, 0);
+	buf_init(&feeds->campaign_txid, 0);
+	feeds->holds = map_new();
+	timer_init(&feeds->timer, intake->loop, read_feeds, intake);
+}
+
+void feeds_clear(struct intake *intake)
+{
+	struct feeds *feeds = &intake->feeds;
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(feeds->holds, &at, &key, &value)) {
+		mem_free(value);
+	}
+	map_free(&feeds->holds);
+	buf_clear(&feeds->suppression_txid);
+	buf_clear(&feeds->suppression_address);
+	buf_clear(&feeds->suppression_stream);
+	buf_clear(&feeds->campaign_txid);
+}

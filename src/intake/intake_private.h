@@ -1,0 +1,165 @@
+/*
+ * What the files of intake/ share.  Each part has a struct of its own and touches
+ * the others only through the functions below.
+ */
+#ifndef INTAKE_PRIVATE_H
+#define INTAKE_PRIVATE_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "intake/intake.h"
+#include "ready.h"
+#include "sql/statements.h"
+
+/* The right to hold anything (lease.c). */
+struct lease {
+	struct id worker;
+	bool started;
+	bool lost;
+	int64_t asked_us; /* CLOCK_BOOTTIME, before the renewal in flight was asked for */
+	int64_t until_us; /* CLOCK_BOOTTIME; 0 = none yet */
+	int64_t since_us; /* CLOCK_BOOTTIME: renewed without a gap since then */
+	int64_t db_us;    /* the database's clock less CLOCK_BOOTTIME */
+	bool asking;
+	struct timer renew;
+	char **sources;
+	size_t sources_count;
+};
+
+/* What came with one claim: one memory for all of it (claim.c). */
+struct claim {
+	struct list_link link;
+	struct arena *arena;
+	struct id token;
+	struct claim_row *rows; /* as claimed, parallel to batches */
+	struct batch *batches;
+	size_t count;
+	size_t open; /* batches that are not over */
+};
+
+struct claimer {
+	struct ready_set *ready;
+	struct list claims;
+	struct id asked_token; /* of the claim in flight, or zero */
+	struct ready *asked;   /* what it asks for; the texts are its own */
+	unsigned *takes;
+	size_t asked_count;
+	struct claim *reading;
+	struct timer poll;
+	struct later look;
+	bool polling;
+	bool claiming;
+	bool stopped;
+	int64_t pause_us; /* between polls, as it is now */
+	int64_t polled_us;
+};
+
+/* What changes elsewhere (feed.c). */
+struct feeds {
+	struct timer timer;
+	struct buf suppression_txid;
+	struct id suppression_tenant;
+	struct buf suppression_address;
+	struct buf suppression_stream;
+	struct buf campaign_txid;
+	struct id campaign_tenant;
+	struct id campaign;
+	struct map *holds;
+	uint32_t round;
+};
+
+/* Housekeeping, one thing at a time (chores.c). */
+enum { CHORES_MAX = 8, INBOXES_MAX = 16 };
+
+struct chores {
+	struct timer timer;
+	int64_t due_us[CHORES_MAX]; /* monotonic; INT64_MAX = when there is reason to */
+	size_t running;
+	bool started;
+	bool busy;
+	unsigned doubts;        /* looks for lost claims that are left to do */
+	struct id sweep_tenant; /* where the sweep goes on */
+	struct id sweep_campaign;
+	struct id inboxes[INBOXES_MAX]; /* tenants that have something in it */
+	size_t inboxes_count;
+	struct map *learnt; /* domain -> what was told of it */
+	struct map *to_tell;
+};
+
+struct intake {
+	struct loop *loop;
+	struct pg *pg;
+	struct intake_settings settings; /* the texts are ours */
+	struct intake_events events;
+	void *owner;
+	struct lease lease;
+	struct claimer claimer;
+	struct feeds feeds;
+	struct chores chores;
+	size_t flying; /* requests without an answer */
+	bool gone;     /* intake_free() was called: only the memory is left */
+	void (*on_closed)(void *owner);
+	void *closed_owner;
+};
+
+/*
+ * Sends a request.  on_answer returns true to have it sent once more, after a pause;
+ * take_context (or NULL) is freed behind the last answer.  When intake is gone,
+ * on_answer is not called any more.
+ */
+void intake_ask(struct intake *intake, struct pg_request **take, int64_t wait_us,
+	bool (*on_answer)(struct intake *intake, const struct pg_answer *answer, void *context),
+	void *take_context);
+
+/* A new request with this statement begun. */
+struct pg_request *intake_request(enum sql_id statement);
+void intake_statement(struct pg_request *request, enum sql_id statement);
+
+/* Whether an answer is worth asking again; what is not is logged. */
+bool intake_try_again(const struct pg_answer *answer, const char *what);
+
+int intake_stripe(const struct intake *intake); /* of the counters */
+int64_t intake_db_now_us(const struct intake *intake);
+
+void lease_open(struct intake *intake);
+void lease_clear(struct intake *intake);
+
+void claimer_open(struct intake *intake);
+void claimer_start(struct intake *intake); /* the lease is there */
+void claimer_clear(struct intake *intake);
+void claimer_poll_now(struct intake *intake);
+
+/* From a claim's two answers to jobs (claim_read.c). */
+bool claim_read(struct intake *intake, const struct pg_answer *answer, void *context);
+
+/* One leased row, as the claim's answer has it. */
+struct claim_row {
+	struct id tenant;
+	struct id campaign;
+	struct slice pool;
+	struct slice keys;
+	struct id content;
+	int content_version;
+	int priority;
+	int leases;
+	int64_t first_us;
+	int size;
+};
+
+void feeds_open(struct intake *intake);
+void feeds_start(struct intake *intake, struct slice txid);
+void feeds_clear(struct intake *intake);
+
+void chores_open(struct intake *intake);
+void chores_start(struct intake *intake);
+void chores_clear(struct intake *intake);
+void chores_doubt(struct intake *intake);
+void chores_inbox(struct intake *intake, const struct id *tenant);
+
+/* The request that tells what was learnt (learn.c); NULL when there is nothing to tell. */
+struct pg_request *learn_request(struct intake *intake);
+void learn_open(struct intake *intake);
+void learn_clear(struct intake *intake);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * The lease: one row in `workers`, renewed by one UPDATE.  Its end is reckoned on
+ * CLOCK_BOOTTIME from before the renewal was asked for, so that our idea of it ends
+ * before the database's.  A renewal that finds no live row means that somebody
+ * declared us dead: that is for ever.
+ *
+ * A renewal that failed is asked again soon, each time with a new reckoning.
+ */
+#include "intake_private.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+
+#define LEASE_WAIT_US (3 * TIME_SECOND_US)
+#define LEASE_AGAIN_US TIME_SECOND_US
+
+static void start(struct intake *intake);
+static void renew(struct intake *intake);
+
+static void on_renew_due(void *owner)
+{
+	struct intake *intake = owner;
+
+	if (intake->lease.lost || intake->lease.asking) {
+		return;
+	}
+	if (intake->lease.started) {
+		renew(intake);
+	} else {
+		start(intake);
+	}
+}
+
+static void set_renew(struct intake *intake, int64_t in_us)
+{
+	timer_set(&intake->lease.renew, loop_now_us(intake->loop) + in_us);
+}
+
+static void ask_from_now(struct intake *intake)
+{
+	intake->lease.asking = true;
+	intake->lease.asked_us = loop_boot_us(intake->loop);
+}
+
+static void take_row(struct intake *intake, const struct pg_answer *answer)
+{
+	struct lease *lease = &intake->lease;
+	int64_t boot_us = loop_boot_us(intake->loop);
+
+	if (boot_us >= lease->until_us) {
+		lease->since_us = boot_us;
+	}
+	lease->until_us = lease->asked_us + intake->settings.lease_us;
+	lease->db_us = pg_number(answer, 0, 0, 1) - boot_us;
+	set_renew(intake, intake->settings.renew_us);
+}
+
+static void fenced(struct intake *intake)
+{
+	intake->lease.lost = true;
+	intake->lease.until_us = 0;
+	log_error(NULL, "fenced", "text=%s",
+		log_quote(SLICE("this worker's row was declared dead; it sends nothing more")));
+	intake->events.on_fenced(intake->owner);
+}
+
+static bool on_renewed(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	(void)context;
+	intake->lease.asking = false;
+	if (intake->lease.lost) {
+		return false; /* being closed */
+	}
+	if (answer->status != PG_DONE) {
+		(void)intake_try_again(answer, "heartbeat");
+		intake->lease.since_us = loop_boot_us(intake->loop);
+		set_renew(intake, LEASE_AGAIN_US);
+	} else if (pg_rows(answer, 0) == 0) {
+		fenced(intake);
+	} else {
+		take_row(intake, answer);
+	}
+	return false;
+}
+
+static void renew(struct intake *intake)
+{
+	struct pg_request *request = intake_request(SQL_HEARTBEAT);
+
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_number(request, intake->settings.lease_us);
+	pg_array(request);
+	for (size_t i = 0; i < intake->lease.sources_count; i++) {
+		pg_item_text(request, slice_of(intake->lease.sources[i]));
+	}
+	pg_array_end(request);
+	ask_from_now(intake);
+	intake_ask(intake, &request, LEASE_WAIT_US, on_renewed, NULL);
+}
+
+static bool on_started(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	(void)context;
+	intake->lease.asking = false;
+	if (intake->lease.lost) {
+		return false;
+	}
+	if (answer->status != PG_DONE) {
+		(void)intake_try_again(answer, "worker_start");
+		set_renew(intake, LEASE_AGAIN_US);
+		return false;
+	}
+	intake->lease.started = true;
+	if (pg_rows(answer, 0) == 0) {
+		set_renew(intake, 0); /* an earlier try had got through */
+	} else {
+		take_row(intake, answer);
+	}
+	intake->lease.db_us = pg_number(answer, 2, 0, 1) - loop_boot_us(intake->loop);
+	feeds_start(intake, pg_text(answer, 2, 0, 0));
+	claimer_start(intake);
+	chores_start(intake);
+	return false;
+}
+
+/* Whoever had our name on our node is gone, or we would not hold its spool. */
+static void start(struct intake *intake)
+{
+	struct pg_request *request = intake_request(SQL_WORKER_START);
+
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_text(request, intake->settings.node);
+	pg_add_text(request, intake->settings.name);
+	pg_add_text(request, intake->settings.version);
+	pg_add_number(request, intake->settings.lease_us);
+	intake_statement(request, SQL_WORKER_REPLACE);
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_text(request, intake->settings.node);
+	pg_add_text(request, intake->settings.name);
+	intake_statement(request, SQL_FEED_START);
+	ask_from_now(intake);
+	intake_ask(intake, &request, LEASE_WAIT_US, on_started, NULL);
+}
+
+int64_t intake_lease_left_us(const struct intake *intake)
+{
+	int64_t left_us = intake->lease.until_us - loop_boot_us(intake->loop);
+
+	return left_us > 0 && !intake->lease.lost ? left_us : 0;
+}
+
+bool intake_live(const struct intake *intake)
+{
+	return intake_lease_left_us(intake) > 0;
+}
+
+void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count)
+{
+	struct lease *lease = &intake->lease;
+
+	for (size_t i = 0; i < lease->sources_count; i++) {
+		mem_free(lease->sources[i]);
+	}
+	mem_free(lease->sources);
+	lease->sources = mem_array(count, sizeof(lease->sources[0]));
+	lease->sources_count = count;
+	for (size_t i = 0; i < count; i++) {
+		lease->sources[i] = slice_string(sources[i]);
+	}
+	if (lease->started) {
+		set_renew(intake, 0);
+	}
+}
+
+void lease_open(struct intake *intake)
+{
+	intake->lease.worker = id_random();
+	timer_init(&intake->lease.renew, intake->loop, on_renew_due, intake);
+	set_renew(intake, 0);
+}
+
+void lease_clear(struct intake *intake)
+{
+	for (size_t i = 0; i < intake->lease.sources_count; i++) {
+		mem_free(intake->lease.sources[i]);
+	}
+	mem_free(intake->lease.sources);
+}
