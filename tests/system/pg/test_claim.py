@@ -1,0 +1,162 @@
+"""Claiming and reporting: every job is in exactly one state, whatever the worker does."""
+import time
+from collections import Counter
+
+import pytest
+
+MANY = 2500
+
+
+def jobs_of(lines):
+    return [line["job"] for line in lines if line["event"] == "job"]
+
+
+@pytest.mark.parametrize("distributed", [0, 1])
+def test_all_are_delivered_once(shop, run, distributed):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, MANY)
+    lines = run(distributed=distributed).finish()
+    assert sorted(jobs_of(lines)) == sorted(ids)
+    assert shop.account(campaign) == {"delivered": MANY}
+    assert shop.session.value("SELECT count(*) FROM penguin.attempts") == MANY
+    assert shop.session.value("SELECT count(*) FROM penguin.batches") == 0
+    assert shop.session.value("SELECT state FROM penguin.workers") == "stopped"
+
+
+def test_permits_split_batches(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1200)
+    lines = run(credit=70).finish()
+    assert len(jobs_of(lines)) == 1200
+    assert shop.account(campaign) == {"delivered": 1200}
+
+
+def test_outcomes_are_counted(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, recipients=(
+        [f"ok{i}@a.example" for i in range(40)] + [f"bounce{i}@a.example" for i in range(30)]
+        + [f"doubt{i}@b.example" for i in range(20)] + ["bad@c.example"]))
+    shop.session.run("suppression_add", [shop.tenant], ["bad@c.example"], ["*"], ["bounce"],
+                     ["x"], [None])
+    lines = run().finish()
+    assert [line["text"] for line in lines if line["event"] == "suppressed"] == ["bounce"]
+    assert shop.account(campaign) == {
+        "delivered": 40, "bounced": 30, "in_doubt": 20, "suppressed": 1}
+    reply, = shop.session.query(
+        "SELECT DISTINCT reply FROM penguin.attempts WHERE state = 'bounced'")
+    assert reply[0] == '"queued" as \\ \\xFF\\xFE {1,2}' or "queued" in reply[0]
+
+
+def test_retries_are_merged_and_come_back(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, recipients=[f"retry{i}@d{i}.example" for i in range(900)])
+    lines = run(run_ms=1500, retry_ms=600000).finish()
+    assert len(jobs_of(lines)) == 900
+    assert shop.account(campaign) == {"retrying": 900}
+    # Filed in few batches, not in one each.
+    assert shop.session.value("SELECT count(*) FROM penguin.batches") <= 12
+    assert shop.session.value(
+        "SELECT bool_and(attempt_no[1] = 1 AND source[1] = 's1' AND first_at[1] IS NOT NULL"
+        " AND due[1] <= not_before) FROM penguin.batches")
+    shop.session.query("UPDATE penguin.batches SET not_before = now()")
+    lines = run().finish()
+    assert {line["attempts"] for line in lines if line["event"] == "job"} == {1}
+    assert shop.account(campaign) == {"delivered": 900}
+
+
+def test_give_back_under_another_tag(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, recipients=[f"back{i}@d.example" for i in range(300)])
+    run(run_ms=1500, retry_ms=600000).finish()
+    assert shop.account(campaign) == {"waiting": 300}
+    assert shop.session.query("SELECT DISTINCT tag, refiled FROM penguin.batches") == [
+        ("site:abc", True)]
+
+
+def test_what_is_held_goes_back_at_the_stop(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, MANY)
+    run(hold_ms=60000, run_ms=1000).finish()
+    assert shop.account(campaign) == {"waiting": MANY}
+
+
+def test_inbox_is_moved(shop, run):
+    campaign = shop.campaign()
+    shop.session.query(
+        "INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient)"
+        " SELECT %s, ('018f2b5e-7c00-7' || lpad(to_hex(i), 3, '0')"
+        " || '-8000-000000000000')::uuid, %s, 'u' || i || '@x.example'"
+        " FROM generate_series(1, 1500) AS i", shop.tenant, campaign)
+    assert len(jobs_of(run().finish())) == 1500
+    assert shop.account(campaign) == {"delivered": 1500}
+
+
+def test_cancelled_campaign_is_folded_and_told(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, MANY)
+    cli = run(credit=500, hold_ms=3000, run_ms=4000)
+    time.sleep(1.2)
+    shop.session.run("campaign_cancel", shop.tenant, campaign, "test")
+    lines = cli.finish()
+    assert "cancelled" in [line["text"] for line in lines if line["event"] == "campaign"]
+    state = shop.account(campaign)
+    # What was at hand went its way; the rest became cancelled without being read.
+    assert state["cancelled"] == MANY - 500 and sum(state.values()) == MANY
+
+
+def test_feeds_tell_of_suppressions_and_holds(shop, run):
+    cli = run(run_ms=2500)
+    time.sleep(0.7)
+    shop.session.run("suppression_add", [shop.tenant] * 2, ["a@b.example", "@c.example"],
+                     ["*", "news"], ["complaint", "manual"], ["", ""], [None, None])
+    shop.session.run("hold_add", "00000000-0000-0000-0000-000000000000", "provider", "gmail",
+                     "test", None)
+    time.sleep(0.7)
+    shop.session.run("suppression_lift", shop.tenant, "a@b.example", "*")
+    shop.session.query("DELETE FROM penguin.holds")
+    events = [(line["event"], line["text"]) for line in cli.finish()]
+    assert [e for e in events if e[0] not in ("up", "end")] in (
+        [("suppression", "@c.example"), ("suppression", "a@b.example"), ("hold", "gmail"),
+         ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")],
+        [("suppression", "a@b.example"), ("suppression", "@c.example"), ("hold", "gmail"),
+         ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")])
+
+
+def test_crash_is_taken_over_with_evidence(shop, run):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, MANY)
+    first = jobs_of(run(credit=300, crash_after=1000).finish(code=9))
+    reported = shop.session.value("SELECT count(*) FROM penguin.attempts")
+    lines = run().finish()
+    second = Counter(jobs_of(lines))
+    assert shop.account(campaign) == {"delivered": MANY}
+    # Nobody is lost; what was reported before the crash is not sent again.
+    assert set(first) | set(second) == set(ids)
+    again = len(set(first) & set(second))
+    assert again <= 1000 + 300 - reported
+    flagged = [line for line in lines if line["event"] == "job" and line["duplicate"]]
+    assert set(first) & set(second) <= {line["job"] for line in flagged}
+
+
+def test_fenced_worker_stops_and_loses_nothing(shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 500)
+    cli = run(hold_ms=3000, run_ms=5000, renew_ms=300)
+    time.sleep(1)
+    shop.session.query("UPDATE penguin.workers SET state = 'dead'")
+    shop.session.run("take_over", 1000)
+    lines = cli.finish()
+    assert "fenced" in [line["event"] for line in lines]
+    run().finish()
+    assert shop.account(campaign) == {"delivered": 500}
+
+
+def test_a_job_that_kills_is_quarantined_alone(shop, run):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, recipients=["killer@x.example"])
+    for _ in range(3):
+        run(hold_ms=60000, run_ms=700, drain=0).finish()
+    lines = run(run_ms=2000).finish()
+    assert jobs_of(lines) == []
+    assert shop.account(campaign) == {"failed": 1}
+    assert shop.session.query("SELECT job_id::text FROM penguin.quarantine") == [(ids[0],)]
