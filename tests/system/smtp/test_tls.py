@@ -1,0 +1,98 @@
+"""STARTTLS by policy, against servers that do it well, badly or not at all."""
+
+import pytest
+
+MX = {"mx.post.test": "127.0.61.1"}
+
+
+def host(mode="valid", keywords="[PIPELINING, STARTTLS]", **keys):
+    more = "".join(f"    {key}: {value}\n" for key, value in keys.items())
+    return (f"tls:\n  directory: .\nhosts:\n  - host: mx.post.test\n    address: 127.0.61.1\n"
+            f"    tls: {mode}\n    keywords: {keywords}\n{more}")
+
+
+# What the message does, per server and policy: inside TLS, in clear, or not at all (failure).
+MATRIX = {
+    "valid": {"none": "clear", "opportunistic": "tls", "required": "tls", "verified": "tls"},
+    "self-signed": {"none": "clear", "opportunistic": "tls", "required": "tls", "verified": "tls_unverified"},
+    "expired": {"none": "clear", "opportunistic": "tls", "required": "tls", "verified": "tls_unverified"},
+    "wrong-name": {"none": "clear", "opportunistic": "tls", "required": "tls", "verified": "tls_unverified"},
+    "garbage": {"none": "clear", "opportunistic": "clear", "required": "tls_failed", "verified": "tls_failed"},
+    "close": {"none": "clear", "opportunistic": "clear", "required": None, "verified": None},
+}
+
+
+@pytest.mark.parametrize("mode", MATRIX)
+@pytest.mark.parametrize("policy", ["none", "opportunistic", "required", "verified"])
+def test_smtp_T5_policy(start, send, check, mode, policy):
+    world = start(host(mode))
+    sent = send(world, MX, "--count", 3, "--tls", policy, "--ca", world.directory / "ca.pem")
+    check(world, sent)
+    want = MATRIX[mode][policy]
+    if want in ("clear", "tls"):
+        assert sent.actions() == ["deliver"] * 3
+        for line in world.ledger():
+            assert (line["tls"] is not None) == (want == "tls")
+        assert all(line["verified"] == (mode == "valid" and want == "tls") for line in sent.outcomes)
+    else:
+        assert world.ledger() == [] and sent.outcomes == []
+        assert want in (None, sent.unreachable[0]["failure"])
+        assert not any(e["text"].startswith("MAIL") for e in world.events("command"))
+
+
+def test_smtp_T4_clear_on_a_new_connection(start, send, check):
+    """The fallback is another connection, and the host is remembered."""
+    world = start(host("garbage"))
+    sent = send(world, MX, "--count", 4, "--messages", 2, "--tls", "opportunistic")
+    check(world, sent)
+    assert sent.actions() == ["deliver"] * 4
+    starttls = [e for e in world.events("command") if e["text"] == "STARTTLS"]
+    assert len(starttls) == 1
+    assert starttls[0]["session"] not in {line["session"] for line in world.ledger()}
+
+
+@pytest.mark.parametrize("policy, outcome", [("opportunistic", "deliver"), ("required", "tls_missing")])
+def test_smtp_C2_stripped(start, send, check, policy, outcome):
+    world = start(host(keywords="[PIPELINING]"))
+    sent = send(world, MX, "--tls", policy)
+    check(world, sent)
+    assert outcome in (sent.only["action"], sent.only["failure"])
+
+
+@pytest.mark.parametrize("policy, outcome", [("opportunistic", "deliver"), ("required", 454)])
+def test_smtp_T3_refused(start, send, check, policy, outcome):
+    world = start(host() + "rules:\n  - {at: starttls, reply: 454 4.7.0 not now}\n")
+    sent = send(world, MX, "--tls", policy)
+    check(world, sent)
+    assert outcome in (sent.only["action"], sent.only["code"])
+    assert all(line["tls"] is None for line in world.ledger())
+
+
+@pytest.mark.parametrize("policy", ["opportunistic", "required", "verified"])
+def test_smtp_T1_injection(start, send, policy):
+    world = start(host() + "rules:\n  - at: starttls\n"
+                  "    raw: \"220 go\\r\\n250-EVIL\\r\\n250 SIZE 1\\r\\n\"\n")
+    sent = send(world, MX, "--tls", policy)
+    assert sent.only["failure"] == "starttls_injection"
+    assert world.ledger() == []
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.2", "1.3"])
+def test_smtp_T5_versions(start, send, check, version):
+    world = start(host(tls_min=f'"{version}"', tls_max=f'"{version}"'))
+    sent = send(world, MX, "--tls", "required")
+    check(world, sent)
+    assert sent.only["tls"] == ("TLSv1" if version == "1.0" else f"TLSv{version}")
+
+
+def test_smtp_T6_sni(start, send):
+    world = start(host())
+    send(world, MX, "--tls", "required")
+    assert world.ledger()[0]["tls"]["sni"] == "mx.post.test"
+
+
+def test_smtp_T7_large_body_inside_tls(start, send, check):
+    world = start(host())
+    sent = send(world, MX, "--tls", "verified", "--ca", world.directory / "ca.pem", "--count", 3, "--size", 2000000)
+    check(world, sent)
+    assert sent.actions() == ["deliver"] * 3
