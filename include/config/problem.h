@@ -17,6 +17,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
+#define CONFIG_PROBLEMS_SHOWN 100u
+
 /* A file as it was read; whoever made it keeps it as long as its places are used. */
 struct config_file {
 	const char *name;

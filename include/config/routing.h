@@ -89,9 +89,10 @@ struct config_pace {
 
 struct config_provider {
 	const char *name;
-	struct config_texts mx;      /* suffixes of MX host names */
-	struct config_texts domains; /* recipient domains */
-	struct config_pace pace;
+	struct config_texts mx;        /* suffixes of MX host names */
+	struct config_texts domains;   /* recipient domains */
+	uint32_t connections_per_site; /* pace.connections where the file says nothing */
+	struct config_pace pace;       /* counted over all sites of the provider */
 };
 
 struct config_providers {

@@ -15,14 +15,13 @@ struct config_postgres {
 	const char *dsn;           /* without a password */
 	const char *password_file; /* NULL = none: config_secret_read() */
 	bool distributed;
-	uint32_t connections;
 	bool listen;
-	int64_t ready_interval_us;
-	int64_t sweep_interval_us;
-	int64_t feed_interval_us;
+	int64_t poll_busy_us;
+	int64_t poll_idle_us;
+	int64_t sweep_us;
+	int64_t feed_us;
 	int64_t connect_timeout_us;
 	int64_t statement_timeout_us;
-	int64_t reconnect_max_us;
 };
 
 struct config_dns {
@@ -42,12 +41,10 @@ enum config_check_dns { CONFIG_CHECK_DNS_OFF, CONFIG_CHECK_DNS_ON, CONFIG_CHECK_
 struct config_keys {
 	const char *directory;
 	enum config_signer signer;
-	bool ed25519;
-	uint32_t rsa_min_bits;
 	enum config_check_dns check_dns;
 	int64_t expire_us; /* x= after t=; 0 = none */
 	bool allow_unsigned;
-	uint32_t cache; /* parsed keys */
+	uint32_t cache; /* domains whose keys are kept parsed */
 };
 
 struct config_delivery {
@@ -95,7 +92,6 @@ struct config_limits {
 	double site_share;
 	uint32_t site_jobs_min;
 	double suspended_share;
-	double urgent_share;
 };
 
 struct config_lease {
@@ -119,8 +115,9 @@ struct config_tls_settings {
 };
 
 struct config_token_key {
-	const char *name; /* the key id */
+	const char *name;
 	const char *file;
+	uint8_t id; /* the name as the number it is: 1..255 */
 };
 
 struct config_token_keys {

@@ -19,11 +19,16 @@ struct check {
 void loaded_complain(struct loaded *loaded, struct config_problems *problems, const void *at,
 	const char *format, ...)
 {
-	const struct config_setting *setting = config_settings_find(&loaded->settings, at);
+	const struct config_setting *setting;
 	struct config_place place = {NULL, 0, 0};
 	struct buf text;
 	va_list args;
 
+	if (problems->count >= CONFIG_PROBLEMS_SHOWN) {
+		problems->count++; /* it would not be shown: not worth a search of its place */
+		return;
+	}
+	setting = config_settings_find(&loaded->settings, at);
 	if (setting != NULL) {
 		place = setting->place;
 	}
@@ -279,8 +284,14 @@ static void check_tokens(const struct check *check)
 	const struct config_tokens *tokens = &check->config->tokens;
 	bool found = tokens->sign_with == NULL;
 
-	for (size_t i = 0; i < tokens->keys.count && !found; i++) {
-		found = strcmp(tokens->keys.items[i]->name, tokens->sign_with) == 0;
+	for (size_t i = 0; i < tokens->keys.count; i++) {
+		const struct config_token_key *key = tokens->keys.items[i];
+
+		if (key->id == 0) {
+			COMPLAIN(check, key, "'%s' is no key id: write a number from 1 to 255",
+				key->name);
+		}
+		found = found || strcmp(key->name, tokens->sign_with) == 0;
 	}
 	if (!found) {
 		COMPLAIN(check, &tokens->sign_with,

@@ -52,6 +52,22 @@ static void derive_route(const struct config *config, struct config_route *route
 	}
 }
 
+static void derive_provider(struct config_provider *provider)
+{
+	if (provider->connections_per_site == 0) {
+		provider->connections_per_site = provider->pace.connections;
+	}
+}
+
+/* 0 where it is no key id: check.c says so. */
+static void derive_key(struct config_token_key *key)
+{
+	uint64_t id = 0;
+
+	(void)slice_number(slice_of(key->name), UINT8_MAX, &id);
+	key->id = (uint8_t)id;
+}
+
 void loaded_derive(struct loaded *loaded)
 {
 	struct config *config = &loaded->config;
@@ -75,6 +91,12 @@ void loaded_derive(struct loaded *loaded)
 	}
 	for (size_t i = 0; i < config->routes.count; i++) {
 		derive_route(config, (struct config_route *)config->routes.items[i]);
+	}
+	for (size_t i = 0; i < config->providers.count; i++) {
+		derive_provider((struct config_provider *)config->providers.items[i]);
+	}
+	for (size_t i = 0; i < config->tokens.keys.count; i++) {
+		derive_key((struct config_token_key *)config->tokens.keys.items[i]);
 	}
 	if (config->tokens.sign_with == NULL && config->tokens.keys.count > 0) {
 		config->tokens.sign_with =

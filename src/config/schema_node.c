@@ -27,22 +27,20 @@ static const struct config_key postgres_keys[] = {
 		.doc = "The file with the password of the database user."},
 	{"distributed", CONFIG_BOOL, AT(distributed), "false", NULL, NULL, NULL,
 		.doc = "One transaction a tenant, for servers that spread tenants over machines."},
-	{"connections", CONFIG_COUNT, AT(connections), "2", "1", "16", "connections",
-		.doc = "How many connections a worker keeps."},
 	{"listen", CONFIG_BOOL, AT(listen), "true", NULL, NULL, NULL,
 		.doc = "Use LISTEN as a hint that work came; off behind PgBouncer."},
-	{"ready_interval", CONFIG_DURATION, AT(ready_interval_us), "50ms", "10ms", "1m", NULL,
-		.doc = "How often an idle worker looks for hints of new work."},
-	{"sweep_interval", CONFIG_DURATION, AT(sweep_interval_us), "5s", "100ms", "10m", NULL,
-		.doc = "How often a worker looks for due work that no hint told of."},
-	{"feed_interval", CONFIG_DURATION, AT(feed_interval_us), "1s", "100ms", "1m", NULL,
+	{"poll_busy", CONFIG_DURATION, AT(poll_busy_us), "50ms", "10ms", "1m", NULL,
+		.doc = "How often a worker looks for new work while there is some."},
+	{"poll_idle", CONFIG_DURATION, AT(poll_idle_us), "1s", "10ms", "1m", NULL,
+		.doc = "How often it looks while there was none."},
+	{"sweep", CONFIG_DURATION, AT(sweep_us), "5s", "100ms", "10m", NULL,
+		.doc = "How often it looks for all due work, whatever the hints say."},
+	{"feed", CONFIG_DURATION, AT(feed_us), "1s", "100ms", "1m", NULL,
 		.doc = "How often suppressions, pauses, holds and cancellations are read."},
 	{"connect_timeout", CONFIG_DURATION, AT(connect_timeout_us), "5s", "1s", "5m", NULL,
 		.doc = "How long a connection may take to be made."},
 	{"statement_timeout", CONFIG_DURATION, AT(statement_timeout_us), "30s", "1s", "10m", NULL,
 		.doc = "How long a statement may take before its connection is given up."},
-	{"reconnect_max", CONFIG_DURATION, AT(reconnect_max_us), "30s", "1s", "10m", NULL,
-		.doc = "The longest pause between attempts to connect; they begin at once and double."},
 };
 #undef AT
 static const struct config_schema postgres = SCHEMA_OF(postgres_keys, struct config_postgres);
@@ -83,13 +81,9 @@ static const char *const check_words[] = {"off", "on", "required", NULL};
 #define AT(member) offsetof(struct config_keys, member)
 static const struct config_key keys_keys[] = {
 	{"directory", CONFIG_PATH, AT(directory), "/etc/penguin-mta/keys", NULL, NULL, NULL,
-		.doc = "The directory of the DKIM private keys."},
+		.doc = "The DKIM private keys, TENANT-UUID/DOMAIN/SELECTOR.pem below it."},
 	{"signer", CONFIG_ENUM, AT(signer), "native", NULL, NULL, NULL,
 		.doc = "What signs: our own signer, or libopendkim.", .words = signer_words},
-	{"ed25519", CONFIG_BOOL, AT(ed25519), "false", NULL, NULL, NULL,
-		.doc = "Whether Ed25519 keys sign too, beside RSA."},
-	{"rsa_min_bits", CONFIG_COUNT, AT(rsa_min_bits), "2048", "1024", "4096", "bits",
-		.doc = "RSA keys shorter than this are refused."},
 	{"check_dns", CONFIG_ENUM, AT(check_dns), "required", NULL, NULL, NULL,
 		.doc = "Whether keys are compared with what is published, and must match.",
 		.words = check_words},
@@ -97,8 +91,8 @@ static const struct config_key keys_keys[] = {
 		.doc = "How long a signature is valid (x=); 0 is for ever."},
 	{"allow_unsigned", CONFIG_BOOL, AT(allow_unsigned), "false", NULL, NULL, NULL,
 		.doc = "Whether mail of domains without a key is sent, without a signature."},
-	{"cache", CONFIG_COUNT, AT(cache), "10000", "1", "1000000", "keys",
-		.doc = "How many parsed keys are kept in memory."},
+	{"cache", CONFIG_COUNT, AT(cache), "10000", "1", "1000000", "domains",
+		.doc = "How many domains' keys are kept in memory, ready to sign."},
 };
 #undef AT
 static const struct config_schema keys = SCHEMA_OF(keys_keys, struct config_keys);
@@ -185,8 +179,6 @@ static const struct config_key limit_keys[] = {
 		.doc = "What one site may hold whatever site_share says."},
 	{"suspended_share", CONFIG_SHARE, AT(suspended_share), "25%", "1%", "100%", NULL,
 		.doc = "How much of jobs all suspended sites together may hold."},
-	{"urgent_share", CONFIG_SHARE, AT(urgent_share), "10%", "0%", "90%", NULL,
-		.doc = "How much of jobs is kept free for priority 0, transactional mail."},
 };
 #undef AT
 static const struct config_schema limits = SCHEMA_OF(limit_keys, struct config_limits);
@@ -238,7 +230,7 @@ static const struct config_schema token_key = SCHEMA_OF(token_key_keys, struct c
 #define AT(member) offsetof(struct config_tokens, member)
 static const struct config_key token_keys[] = {
 	{"keys", CONFIG_TABLE, AT(keys), NULL, NULL, NULL, NULL,
-		.doc = "The secrets of return paths and unsubscribe links, by key id.",
+		.doc = "The secrets of return paths and unsubscribe links, by key id: a number from 1 to 255.",
 		.schema = &token_key, .flags = CONFIG_SHORTHAND},
 	{"sign_with", CONFIG_NAME, AT(sign_with), NULL, NULL, NULL, NULL,
 		.doc = "The key id that new tokens are made with; the last of keys if unset."},

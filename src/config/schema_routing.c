@@ -106,6 +106,10 @@ static const struct config_key provider_keys[] = {
 	{"domains", CONFIG_HOST, offsetof(struct config_provider, domains), NULL, NULL, NULL, NULL,
 		.doc = "Recipient domains that are this provider's, whatever their MX.",
 		.flags = CONFIG_LIST},
+	{"connections_per_site", CONFIG_COUNT,
+		offsetof(struct config_provider, connections_per_site), NULL, "1", "1000",
+		"connections",
+		.doc = "How many of its connections one source may have open to one of its sites."},
 	PACE_ROWS(AT_PROVIDER, "0", "5", "50"),
 };
 const struct config_schema config_schema_providers =

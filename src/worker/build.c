@@ -58,6 +58,7 @@ void build_shape(struct shape *shape, const struct config *config)
 		const struct config_provider *provider = config->providers.items[i];
 		struct shape_limits limits = limits_of(&provider->pace, true);
 
+		limits.connections_per_site = provider->connections_per_site;
 		provider_limit(shape_provider(shape, slice_of(provider->name)), &limits);
 	}
 	shape_clear_pools(shape);

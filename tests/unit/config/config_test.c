@@ -125,9 +125,9 @@ static const struct {
 		"  retry: {first: x, max: y}\n                 ^\n"
 		"t.yaml:1:24: 'y' is no duration: write 90s, 5m, 1h30m\n"
 		"  retry: {first: x, max: y}\n                         ^\n"},
-	{"required key", "tokens: {keys: {k1: {}}}\n",
+	{"required key", "tokens: {keys: {1: {}}}\n",
 		"t.yaml:1:17: 'file' is missing: The file with the secret, at least 16 bytes.\n"
-		"  tokens: {keys: {k1: {}}}\n                  ^\n"},
+		"  tokens: {keys: {1: {}}}\n                  ^\n"},
 	{"password in the dsn", "postgres: {dsn: 'postgresql://u:p@h/db'}\n",
 		"t.yaml:1:17: the dsn has a password: put it into a file and name that in "
 		"'password_file'\n"
@@ -180,10 +180,13 @@ static const struct {
 	{"provider that matches nothing", "providers: {a: {connections: 1}}\n",
 		"t.yaml:1:13: provider 'a' matches nothing: give it 'mx' or 'domains'\n"
 		"  providers: {a: {connections: 1}}\n              ^\n"},
-	{"token key that is none", "tokens: {keys: {k1: f}, sign_with: k2}\n",
-		"t.yaml:1:36: there is no key 'k2': describe it below 'tokens.keys'\n"
-		"  tokens: {keys: {k1: f}, sign_with: k2}\n"
-		"                                     ^\n"},
+	{"token key that is none", "tokens: {keys: {1: f}, sign_with: 2}\n",
+		"t.yaml:1:35: there is no key '2': describe it below 'tokens.keys'\n"
+		"  tokens: {keys: {1: f}, sign_with: 2}\n"
+		"                                    ^\n"},
+	{"key id that is no number", "tokens: {keys: {k1: f}}\n",
+		"t.yaml:1:17: 'k1' is no key id: write a number from 1 to 255\n"
+		"  tokens: {keys: {k1: f}}\n                  ^\n"},
 	{"include without a file", "include: x.yaml\n",
 		"t.yaml:1:1: 'include' works in a file only: leave it out\n"
 		"  include: x.yaml\n  ^\n"},
@@ -245,7 +248,7 @@ static const char full[] =
 	"providers:\n"
 	"  g: {mx: [google.com], connections: 7, rate: 20/30m, tls: required}\n"
 	"  w: {domains: web.example, mx: workspace.google.com, ipv6: yes}\n"
-	"tokens: {keys: {k1: f1, k2: f2}}\n";
+	"tokens: {keys: {1: f1, 2: f2}}\n";
 
 Test(config, values)
 {
@@ -276,7 +279,7 @@ Test(config, values)
 	cr_expect_null(a->relay.host.host);
 	cr_expect_eq(c->sources.items[2]->relay.host.port, 587);
 	cr_expect_eq(c->sources.items[2]->relay.tls, CONFIG_TLS_VERIFIED);
-	cr_expect_str_eq(c->tokens.sign_with, "k2");
+	cr_expect_str_eq(c->tokens.sign_with, "2");
 	cr_expect_str_eq(c->tokens.keys.items[0]->file, "f1");
 	config_unref(&c);
 }
@@ -376,4 +379,25 @@ Test(config, references)
 	cr_expect_str_eq(again->hostname, "mta.example.com");
 	config_unref(&again);
 	config_unref(&again); /* takes NULL */
+}
+
+/* Thousands of faults: the first hundred, and a count. */
+Test(config, many_faults)
+{
+	const struct config *config = NULL;
+	struct buf problems;
+	struct buf text;
+
+	buf_init(&problems, 0);
+	buf_init(&text, 0);
+	buf_add_text(&text, "sources:\n");
+	for (int i = 0; i < 5000; i++) {
+		buf_add_format(&text, "  s%d: {}\n", i);
+	}
+	cr_expect_not(config_parse("t.yaml", buf_slice(&text), &config, &problems));
+	cr_expect_not_null(strstr(buf_string(&problems), "t.yaml:101:3: source 's99' has no"));
+	cr_expect_null(strstr(buf_string(&problems), "source 's100'"));
+	cr_expect(slice_ends(buf_slice(&problems), SLICE("and 4900 more\n")));
+	buf_clear(&problems);
+	buf_clear(&text);
 }
