@@ -131,6 +131,10 @@ static bool finish(struct loaded **take, struct config_problems *problems,
 		*take = NULL;
 	}
 	buf_add(ret_problems, buf_slice(&problems->text));
+	if (problems->count > CONFIG_PROBLEMS_SHOWN) {
+		buf_add_format(
+			ret_problems, "and %zu more\n", problems->count - CONFIG_PROBLEMS_SHOWN);
+	}
 	config_problems_clear(problems);
 	loaded_free(take);
 	return good;
@@ -167,7 +171,7 @@ bool config_parse(
 		const struct config_node *list = config_node_get(root, SLICE("include"));
 
 		loaded->trees[loaded->tree_count++] = tree;
-		if (list != NULL) {
+		if (list != NULL && (list->kind == CONFIG_NODE_SCALAR || list->count > 0)) {
 			config_problem_add(&found, list->key->place,
 				"'include' works in a file only: leave it out");
 		}

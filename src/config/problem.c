@@ -10,11 +10,11 @@
 #include "config/problem.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/codec.h"
 
 enum {
-	PROBLEMS_SHOWN = 100,
 	MESSAGE_BYTES = 2000,
 	WINDOW_BYTES = 100,
 	WINDOW_BEFORE = 70, /* bytes of a long line that are shown before the column */
@@ -32,7 +32,7 @@ void config_problems_clear(struct config_problems *problems)
 	problems->count = 0;
 }
 
-/* Bytes of the character at s: a broken one counts as one byte, like in the reader. */
+/* Bytes of the character at s; a broken one counts as one byte. */
 static size_t character(struct slice s)
 {
 	size_t n = codec_utf8(s);
@@ -40,16 +40,52 @@ static size_t character(struct slice s)
 	return n > 0 ? n : 1;
 }
 
-static struct slice line_of(struct slice text, unsigned line)
+/*
+ * Octets of the line break at s, 0 when there is none.  YAML 1.1 has more of them
+ * than other formats (a lone CR, NEL, LS, PS), and libyaml counts lines by them.
+ */
+static size_t line_break(struct slice s)
 {
-	struct slice part = {NULL, 0};
+	static const struct slice breaks[] = {
+		SLICE("\r\n"),
+		SLICE("\n"),
+		SLICE("\r"),
+		SLICE("\xc2\x85"),
+		SLICE("\xe2\x80\xa8"),
+		SLICE("\xe2\x80\xa9"),
+	};
 
-	for (unsigned i = 0; i < line; i++) {
-		if (!slice_split(&text, '\n', &part)) {
-			return i + 1 == line ? part : (struct slice){NULL, 0};
+	if (s.n == 0 || strchr("\r\n\xc2\xe2", s.p[0]) == NULL) {
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(breaks); i++) {
+		if (slice_starts(s, breaks[i])) {
+			return breaks[i].n;
 		}
 	}
-	return part;
+	return 0;
+}
+
+/* Takes a line off the front of the text. */
+static struct slice take_line(struct slice *text)
+{
+	size_t n = 0;
+	struct slice line;
+
+	while (n < text->n && line_break(slice_from(*text, n)) == 0) {
+		n++;
+	}
+	line = slice_make(text->p, n);
+	*text = slice_from(*text, n + line_break(slice_from(*text, n)));
+	return line;
+}
+
+static struct slice line_of(struct slice text, unsigned line)
+{
+	for (unsigned i = 1; i < line; i++) {
+		(void)take_line(&text);
+	}
+	return take_line(&text);
 }
 
 static size_t column_offset(struct slice line, unsigned column)
@@ -77,16 +113,13 @@ static void add_line(struct buf *out, struct config_place place)
 	size_t at = column_offset(line, place.column);
 	size_t start = 0;
 
-	if (line.n > 0 && line.p[line.n - 1] == '\r') {
-		line.n--;
-	}
 	while (at > start + WINDOW_BEFORE) {
 		start += character(slice_from(line, start));
 	}
 	buf_add_text(out, "  ");
 	codec_printable(out, slice_from(line, start), WINDOW_BYTES);
 	buf_add_text(out, "\n  ");
-	add_caret(out, slice_make(line.p + start, at - start));
+	add_caret(out, slice_first(slice_from(line, start), at - start));
 	buf_add_byte(out, '\n');
 }
 
@@ -96,7 +129,7 @@ void config_problem_add(
 	struct buf message;
 	va_list args;
 
-	if (problems->count++ >= PROBLEMS_SHOWN) {
+	if (problems->count++ >= CONFIG_PROBLEMS_SHOWN) {
 		return;
 	}
 	buf_init(&message, 0);
@@ -121,15 +154,13 @@ struct config_place config_place_at(const struct config_file *file, size_t offse
 {
 	struct config_place place = {file, 1, 1};
 	struct slice before = slice_first(file->text, offset);
-	size_t newline;
 
-	while ((newline = slice_find(before, '\n')) < before.n) {
-		before = slice_from(before, newline + 1);
-		place.line++;
-	}
 	while (before.n > 0) {
-		before = slice_from(before, character(before));
-		place.column++;
+		size_t end = line_break(before);
+
+		place.line += end > 0;
+		place.column = end > 0 ? 1 : place.column + 1;
+		before = slice_from(before, end > 0 ? end : character(before));
 	}
 	return place;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "base/err.h"
 #include "base/time.h"
 #include "config/value.h"
@@ -413,16 +414,43 @@ const struct value_type *value_type(enum config_type type)
 	return &types[type];
 }
 
+/*
+ * Can YAML have this character as it is?  Controls and the line breaks of Unicode
+ * are refused or folded.
+ */
+static bool is_safe(uint32_t point)
+{
+	return (point >= 0x20 && point < 0x7f) ||
+		(point >= 0xa0 && point != 0x2028 && point != 0x2029 && point != 0xfeff &&
+			point < 0xfffe) ||
+		point > 0xffff;
+}
+
+/* Takes the first character off a text, which is UTF-8 for it came through libyaml. */
+static uint32_t take_point(struct slice *text, struct slice *ret_bytes)
+{
+	size_t length = codec_utf8(*text);
+
+	*ret_bytes = slice_first(*text, length > 0 ? length : 1);
+	*text = slice_from(*text, ret_bytes->n);
+	return length > 0 ? codec_utf8_point(*ret_bytes, length) : 0;
+}
+
 /* Texts that mean something else to YAML, or to our reader, without quotes. */
 static bool needs_quotes(struct slice text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < ' ' || strchr(":#{}[],&*!|>'\"\\", text.p[i]) != NULL) {
+	struct slice rest = text;
+
+	while (rest.n > 0) {
+		struct slice bytes;
+		uint32_t point = take_point(&rest, &bytes);
+
+		if (!is_safe(point) || strchr(":#{}[],&*!|>'\"\\", bytes.p[0]) != NULL) {
 			return true;
 		}
 	}
 	return text.n == 0 || slice_equal(text, SLICE("null")) || slice_equal(text, SLICE("~")) ||
-		strchr(" -?%@`", text.p[0]) != NULL || text.p[text.n - 1] == ' ';
+		strchr(" -?%@`=<", text.p[0]) != NULL || text.p[text.n - 1] == ' ';
 }
 
 void value_quote(struct buf *out, struct slice text)
@@ -432,15 +460,16 @@ void value_quote(struct buf *out, struct slice text)
 		return;
 	}
 	buf_add_byte(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	while (text.n > 0) {
+		struct slice bytes;
+		uint32_t point = take_point(&text, &bytes);
 
-		if (c < ' ') {
-			buf_add_format(out, "\\x%02x", c);
+		if (!is_safe(point)) {
+			buf_add_format(out, "\\u%04x", point);
 			continue;
 		}
-		buf_add_text(out, c == '"' || c == '\\' ? "\\" : "");
-		buf_add_byte(out, text.p[i]);
+		buf_add_text(out, point == '"' || point == '\\' ? "\\" : "");
+		buf_add(out, bytes);
 	}
 	buf_add_byte(out, '"');
 }

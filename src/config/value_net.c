@@ -98,13 +98,11 @@ static bool read_host(struct arena *arena, struct slice text, const char **ret_h
 {
 	struct slice rest = text;
 	struct slice label;
-	bool more = true;
 
 	if (text.n == 0 || text.n > HOST_MAX) {
 		return false;
 	}
-	while (more) {
-		more = slice_split(&rest, '.', &label);
+	while (slice_split(&rest, '.', &label)) {
 		if (!is_label(label)) {
 			return false;
 		}
@@ -241,13 +239,12 @@ bool value_read_network(const struct value_input *in, void *at)
 	struct config_address *address = at;
 	struct slice rest = in->text;
 	struct slice host;
-	bool has_prefix = slice_split(&rest, '/', &host);
 	uint64_t prefix;
 
-	if (!config_address_parse(host, address)) {
+	if (!slice_split(&rest, '/', &host) || !config_address_parse(host, address)) {
 		return false;
 	}
-	if (has_prefix) {
+	if (rest.p != NULL) {
 		if (!slice_number(rest, address->version == 4 ? 32 : 128, &prefix)) {
 			return false;
 		}
