@@ -120,7 +120,10 @@ const struct config_setting *config_settings_find(
 /* Writes the texts again, after values that were unset have been given what they imply. */
 void config_settings_refresh(struct config_settings *settings, struct arena *arena);
 
-/* One row a key, tab between: path, type, range, unit, default, doc.  A table's names are NAME. */
+/*
+ * One row a key, tab between: path, type, range, unit, default, doc.  A table's
+ * names are NAME; a key that must be given has "(required)" for a default.
+ */
 void config_schema_dump(const struct config_schema *schema, struct buf *out);
 
 #endif

@@ -207,7 +207,7 @@ static void dump_row(const struct config_key *key, const struct buf *path, struc
 	const char *fallback = key->fallback != NULL ? key->fallback : "unset";
 
 	if ((key->flags & CONFIG_REQUIRED) != 0) {
-		fallback = "required";
+		fallback = "(required)"; /* not the word, which is a value */
 	} else if (key->schema != NULL) {
 		fallback = "";
 	} else if ((key->flags & CONFIG_LIST) != 0) {

@@ -335,7 +335,7 @@ static void facts(struct slice row, struct buf *ret_path, struct buf *ret_facts)
 	if (columns[2].n > 0) {
 		buf_add_format(ret_facts, ", %.*s", (int)columns[2].n, columns[2].p);
 	}
-	if (slice_equal(columns[4], SLICE("required"))) {
+	if (slice_equal(columns[4], SLICE("(required)"))) {
 		buf_add_text(ret_facts, ", required");
 	} else if (columns[4].n > 0) {
 		buf_add_format(ret_facts, ", default %.*s", (int)columns[4].n, columns[4].p);
