@@ -84,12 +84,15 @@ struct sessions_lane *sessions_lane_new(struct sessions *sessions,
 	void *owner);
 void sessions_lane_free(struct sessions_lane **lane); /* sessions_count() must be 0 */
 
-/* Takes one that waits, the last used first; NULL = none.  session_send() must follow. */
+/*
+ * Takes one that waits, the last used first; NULL when sessions_waiting() is 0.
+ * session_send() must follow.
+ */
 struct session *sessions_idle(struct sessions_lane *lane);
 
 /*
  * Opens one: the hosts in this order until one is ready.  Exactly one on_ready or
- * on_unreachable follows.  The hosts are copied.  n > 0.
+ * on_unreachable follows, unless the lane is closed first.  The hosts are copied.  n > 0.
  */
 void sessions_want(struct sessions_lane *lane, const struct host_choice *hosts, size_t n);
 

@@ -172,14 +172,33 @@ static bool walk_on(struct sessions_lane *lane, struct walk *walk, const struct 
 
 /* Seats. */
 
+/* When it is too old for another message; INT64_MAX = never. */
+static int64_t old_us(const struct seat *seat)
+{
+	int64_t age_us = seat->lane->settings->age_us;
+
+	return age_us > 0 ? session_opened_us(seat->session) + age_us : INT64_MAX;
+}
+
+/* Has it served long enough?  A fresh one never has. */
 static bool is_worn_out(const struct seat *seat)
 {
-	const struct sessions_lane_settings *settings = seat->lane->settings;
-	int64_t age_us = loop_now_us(seat->lane->sessions->loop) - session_opened_us(seat->session);
+	unsigned messages_max = seat->lane->settings->messages_max;
 	unsigned messages = session_messages(seat->session);
 
-	return (settings->messages_max > 0 && messages >= settings->messages_max) ||
-		(settings->age_us > 0 && messages > 0 && age_us >= settings->age_us);
+	return messages > 0 &&
+		((messages_max > 0 && messages >= messages_max) ||
+			old_us(seat) <= loop_now_us(seat->lane->sessions->loop));
+}
+
+/* It ends by itself when nobody wants it for too long, or when it gets too old. */
+static void enter_idle(struct seat *seat)
+{
+	struct sessions_lane *lane = seat->lane;
+	int64_t due_us = loop_now_us(lane->sessions->loop) + lane->settings->idle_us;
+
+	list_push_front(&lane->idle, &seat->idle_link);
+	timer_set(&seat->idle, due_us < old_us(seat) ? due_us : old_us(seat));
 }
 
 static void leave_idle(struct seat *seat)
@@ -204,7 +223,7 @@ static void on_ready(void *owner, struct session *session)
 	struct sessions_lane *lane = seat->lane;
 
 	if (lane->closing) {
-		session_close(session); /* what is still a walk ends as unreachable */
+		session_close(session);
 		return;
 	}
 	if (seat->walk != NULL) {
@@ -214,8 +233,7 @@ static void on_ready(void *owner, struct session *session)
 	if (is_worn_out(seat)) {
 		session_close(session);
 	} else if (!lane->events->on_ready(lane->owner, session)) {
-		list_push_front(&lane->idle, &seat->idle_link);
-		timer_set(&seat->idle, loop_now_us(lane->sessions->loop) + lane->settings->idle_us);
+		enter_idle(seat);
 	}
 }
 
@@ -253,12 +271,10 @@ static void on_closed(void *owner, struct session *session, const struct session
 	if (walk_on(lane, walk, end)) {
 		return;
 	}
-	if (failure.evidence.failure == FAILURE_NONE && failure.evidence.code == 0) {
-		/* we closed it ourselves before it was ready */
-		failure.evidence = evidence_of_failure(PHASE_CONNECT, FAILURE_HELD_BACK);
-	}
 	lane->opening--;
-	lane->events->on_unreachable(lane->owner, &failure);
+	if (!lane->closing) {
+		lane->events->on_unreachable(lane->owner, &failure);
+	}
 	walk_free(&walk);
 }
 
@@ -342,18 +358,15 @@ void sessions_lane_free(struct sessions_lane **lane)
 
 struct session *sessions_idle(struct sessions_lane *lane)
 {
-	struct list_link *link;
+	struct list_link *link = list_first(&lane->idle);
+	struct seat *seat;
 
-	while ((link = list_first(&lane->idle)) != NULL) {
-		struct seat *seat = LIST_OWNER(link, struct seat, idle_link);
-
-		leave_idle(seat);
-		if (!is_worn_out(seat)) {
-			return seat->session;
-		}
-		session_close(seat->session);
+	if (link == NULL) {
+		return NULL;
 	}
-	return NULL;
+	seat = LIST_OWNER(link, struct seat, idle_link);
+	leave_idle(seat);
+	return seat->session;
 }
 
 void sessions_want(struct sessions_lane *lane, const struct host_choice *hosts, size_t n)
