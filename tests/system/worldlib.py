@@ -44,8 +44,9 @@ class World:
         self.stats = None
 
     def __enter__(self):
-        command = [PROGRAM, "--config", self.config, "--ledger", self.ledger_path,
-                   "--events", self.events_path, "--stats", *self.options]
+        command = [PROGRAM, "--config", self.config, "--ledger", self.ledger_path, "--stats", *self.options]
+        if self.events_path is not None:
+            command += ["--events", self.events_path]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         ready = self.process.stdout.readline().split()
         assert ready and ready[0] == "ready", "penguin-world did not start"

@@ -20,6 +20,20 @@ struct behaviour {
 	struct rule **at[PHASES]; /* ended by NULL */
 };
 
+/* The rules of one phase, in the order of the file. */
+static struct rule **rules_at(struct rule *rules, size_t count, unsigned phase)
+{
+	struct rule **at = mem_array(count + 1, sizeof(struct rule *));
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((rules[i].when.at & UINT32_C(1) << phase) != 0) {
+			at[n++] = &rules[i];
+		}
+	}
+	return at;
+}
+
 struct behaviour *behaviour_new(struct rule *rules, size_t count, uint64_t seed)
 {
 	struct behaviour *b = MEM_NEW(struct behaviour);
@@ -31,14 +45,7 @@ struct behaviour *behaviour_new(struct rule *rules, size_t count, uint64_t seed)
 		rules[i].seen = tally_new();
 	}
 	for (unsigned phase = 0; phase < PHASES; phase++) {
-		size_t n = 0;
-
-		b->at[phase] = mem_array(count + 1, sizeof(struct rule *));
-		for (size_t i = 0; i < count; i++) {
-			if ((rules[i].when.at & UINT32_C(1) << phase) != 0) {
-				b->at[phase][n++] = &rules[i];
-			}
-		}
+		b->at[phase] = rules_at(rules, count, phase);
 	}
 	return b;
 }
@@ -166,6 +173,18 @@ static void shape(struct rule_do *into, const struct rule_do *from)
 	}
 }
 
+/* What only one rule can do.  An end that belongs to a cut stays the cut's. */
+static void settle(struct rule_do *into, const struct rule_do *from)
+{
+	into->reply = from->reply;
+	into->raw = from->raw;
+	into->script = from->script;
+	into->accept = from->accept;
+	if (into->cut_received.high == 0 && into->cut_sent.high == 0) {
+		into->then = from->then;
+	}
+}
+
 bool behaviour_decide(
 	struct behaviour *behaviour, const struct occasion *occasion, struct rule_do *ret_deeds)
 {
@@ -181,13 +200,7 @@ bool behaviour_decide(
 		}
 		shape(ret_deeds, deeds);
 		if (decides(deeds)) {
-			ret_deeds->reply = deeds->reply;
-			ret_deeds->raw = deeds->raw;
-			ret_deeds->script = deeds->script;
-			ret_deeds->accept = deeds->accept;
-			if (ret_deeds->cut_received.high == 0 && ret_deeds->cut_sent.high == 0) {
-				ret_deeds->then = deeds->then;
-			}
+			settle(ret_deeds, deeds);
 			return true;
 		}
 	}

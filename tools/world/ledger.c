@@ -143,20 +143,25 @@ void ledger_end(struct buf *line)
 	buf_add_text(line, "}\n");
 }
 
-static struct err write_all(int fd, struct buf *lines)
+static struct err write_all(int fd, struct slice bytes)
 {
-	size_t done = 0;
-
-	while (done < lines->n) {
-		ssize_t n = write(fd, lines->p + done, lines->n - done);
+	while (bytes.n > 0) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
 
 		if (n < 0 && errno != EINTR) {
 			return err_system();
 		}
-		done += n > 0 ? (size_t)n : 0;
+		bytes = slice_from(bytes, n > 0 ? (size_t)n : 0);
 	}
-	buf_reset(lines);
 	return ERR_OK;
+}
+
+static struct err write_lines(int fd, struct buf *lines)
+{
+	struct err err = write_all(fd, buf_slice(lines));
+
+	buf_reset(lines);
+	return err;
 }
 
 struct err ledger_flush(struct ledger *ledger)
@@ -164,10 +169,10 @@ struct err ledger_flush(struct ledger *ledger)
 	struct err err = ERR_OK;
 
 	if (ledger->lines.n > 0 && ledger->fd >= 0) {
-		err = write_all(ledger->fd, &ledger->lines);
+		err = write_lines(ledger->fd, &ledger->lines);
 	}
 	if (!err_is(err) && ledger->event_lines.n > 0) {
-		err = write_all(ledger->event_fd, &ledger->event_lines);
+		err = write_lines(ledger->event_fd, &ledger->event_lines);
 	}
 	return err;
 }
@@ -204,7 +209,6 @@ static struct place *find_place(struct ledger *ledger, struct buf *path)
 static struct err write_new(struct ledger *ledger, struct buf *path, struct slice message)
 {
 	struct place *place = find_place(ledger, path);
-	struct buf bytes = {(char *)(uintptr_t)message.p, message.n, 0, 0, false};
 	size_t directory = path->n;
 	struct err err;
 	int fd;
@@ -218,7 +222,7 @@ static struct err write_new(struct ledger *ledger, struct buf *path, struct slic
 	if (fd < 0) {
 		return err_system();
 	}
-	err = write_all(fd, &bytes);
+	err = write_all(fd, message);
 	close(fd);
 	return err;
 }

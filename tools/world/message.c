@@ -135,48 +135,80 @@ static size_t take_line(struct message *m, struct slice rest)
 	return taken;
 }
 
+/* Where a feeding stands: the run [from, at) is taken but not yet emitted. */
+struct run {
+	struct slice bytes;
+	size_t from;
+	size_t at;
+};
+
+static void emit_run(struct message *m, struct run *run)
+{
+	emit(m, slice_make(run->bytes.p + run->from, run->at - run->from));
+	run->from = run->at;
+}
+
+static void skip_byte(struct run *run)
+{
+	run->from = ++run->at;
+}
+
+static void at_line_start(struct message *m, struct run *run)
+{
+	if (run->bytes.p[run->at] != '.') {
+		m->state = MESSAGE_LINE;
+		return;
+	}
+	emit_run(m, run);
+	skip_byte(run);
+	m->line_bytes = 1;
+	m->state = MESSAGE_DOT;
+}
+
+static void after_dot(struct message *m, struct run *run)
+{
+	m->state = MESSAGE_LINE;
+	if (run->bytes.p[run->at] == '\r') {
+		m->state = MESSAGE_DOT_CR;
+		skip_byte(run);
+	}
+}
+
+static bool after_dot_cr(struct message *m, struct run *run)
+{
+	if (run->bytes.p[run->at] == '\n') {
+		skip_byte(run);
+		return true;
+	}
+	emit(m, SLICE("\r"));
+	m->state = MESSAGE_CR;
+	return false;
+}
+
 bool message_feed(struct message *message, struct slice bytes, size_t *ret_taken)
 {
-	size_t from = 0; /* of the run that is not yet emitted */
-	size_t i = 0;
+	struct run run = {.bytes = bytes};
 	bool done = false;
 
-	while (i < bytes.n && !done) {
+	while (run.at < bytes.n && !done) {
 		switch (message->state) {
 		case MESSAGE_LINE_START:
-			if (bytes.p[i] != '.') {
-				message->state = MESSAGE_LINE;
-				break;
-			}
-			emit(message, slice_make(bytes.p + from, i - from));
-			from = ++i;
-			message->line_bytes = 1;
-			message->state = MESSAGE_DOT;
+			at_line_start(message, &run);
 			break;
 		case MESSAGE_DOT:
-			message->state = MESSAGE_LINE;
-			if (bytes.p[i] == '\r') {
-				message->state = MESSAGE_DOT_CR;
-				from = ++i;
-			}
+			after_dot(message, &run);
 			break;
 		case MESSAGE_DOT_CR:
-			done = bytes.p[i] == '\n';
-			if (done) {
-				from = ++i;
-				break;
-			}
-			emit(message, SLICE("\r"));
-			message->state = MESSAGE_CR;
+			done = after_dot_cr(message, &run);
 			break;
 		default:
-			i += take_line(message, slice_from(bytes, i));
+			run.at += take_line(message, slice_from(bytes, run.at));
 			break;
 		}
 	}
-	emit(message, slice_make(bytes.p + from, i - from));
-	look_for_bad_octets(message, slice_first(bytes, i));
-	*ret_taken = i;
+	emit_run(message, &run);
+	look_for_bad_octets(message, slice_first(bytes, run.at));
+	*ret_taken = run.at;
 	return done;
 }
 

@@ -109,33 +109,36 @@ void output_add_event(struct output *output, enum output_kind kind, enum then th
 	piece_add(output, kind)->then = then;
 }
 
+/* The next repetition of a piece becomes ready; true when nothing may join it. */
+static bool make_ready(struct output *output, struct piece *piece)
+{
+	bool alone = piece->alone;
+
+	buf_add(&output->ready, slice_make(piece->bytes, piece->n));
+	if (--piece->times == 0) {
+		piece_free(output, piece);
+	}
+	return alone;
+}
+
 enum output_kind output_next(struct output *output, int64_t now_us, enum then *ret_then)
 {
 	struct piece *piece;
+	bool full = false;
 
-	while ((piece = first_piece(output)) != NULL && piece->due_us <= now_us) {
-		if (piece->kind != OUTPUT_BYTES) {
-			enum output_kind kind = piece->kind;
+	while (!full && (piece = first_piece(output)) != NULL && piece->due_us <= now_us) {
+		enum output_kind kind = piece->kind;
 
-			if (output->ready.n > 0) {
-				return OUTPUT_BYTES;
-			}
+		if (output->ready.n > 0 &&
+			(kind != OUTPUT_BYTES || piece->alone || output->ready.n >= READY_MAX)) {
+			break;
+		}
+		if (kind != OUTPUT_BYTES) {
 			*ret_then = piece->then;
 			piece_free(output, piece);
 			return kind;
 		}
-		if (output->ready.n > 0 && (piece->alone || output->ready.n >= READY_MAX)) {
-			return OUTPUT_BYTES;
-		}
-		buf_add(&output->ready, slice_make(piece->bytes, piece->n));
-		if (--piece->times == 0) {
-			bool alone = piece->alone;
-
-			piece_free(output, piece);
-			if (alone) {
-				return OUTPUT_BYTES;
-			}
-		}
+		full = make_ready(output, piece);
 	}
 	return output->ready.n > 0 ? OUTPUT_BYTES : OUTPUT_NOTHING;
 }

@@ -38,21 +38,18 @@ static bool range_read(struct slice pattern, struct range *ret_range)
 const char *pattern_fault(struct slice pattern)
 {
 	unsigned captures = 0;
-	struct range range;
 
 	if (pattern.n == 0) {
 		return "is empty; write a name or a pattern such as d[1-50].test";
 	}
 	for (size_t i = 0; i < pattern.n; i++) {
-		if (pattern.p[i] == '[') {
-			if (!range_read(slice_from(pattern, i), &range)) {
-				return "has a bad range; write it as [1-50], low number first";
-			}
-			i += range.length - 1;
-			captures++;
-		} else if (pattern.p[i] == '*') {
-			captures++;
+		struct range range = {.length = 1};
+
+		if (pattern.p[i] == '[' && !range_read(slice_from(pattern, i), &range)) {
+			return "has a bad range; write it as [1-50], low number first";
 		}
+		captures += pattern.p[i] == '[' || pattern.p[i] == '*' ? 1 : 0;
+		i += range.length - 1;
 	}
 	return captures > PATTERN_CAPTURES ? "has more than four ranges and stars" : NULL;
 }
@@ -110,31 +107,41 @@ static bool match_star(struct slice pattern, struct slice name, struct captures 
 	return false;
 }
 
+static bool match_range(struct slice *pattern, struct slice *name, struct captures *caps)
+{
+	struct range range = {0};
+	size_t taken = range_read(*pattern, &range) ? number_length(*name, &range) : 0;
+
+	if (taken > 0) {
+		caps->at[caps->count++] = slice_first(*name, taken);
+	}
+	*pattern = slice_from(*pattern, range.length);
+	*name = slice_from(*name, taken);
+	return taken > 0;
+}
+
+static bool match_letter(struct slice *pattern, struct slice *name)
+{
+	bool equal = name->n > 0 && lower(pattern->p[0]) == lower(name->p[0]);
+
+	*pattern = slice_from(*pattern, 1);
+	*name = slice_from(*name, 1);
+	return equal;
+}
+
 /* The captures were counted by pattern_fault() when the pattern was read. */
 static bool match_rest(struct slice pattern, struct slice name, struct captures *caps)
 {
-	struct range range;
+	bool ok = true;
 
-	while (pattern.n > 0) {
-		size_t taken = 1;
-
+	while (ok && pattern.n > 0) {
 		if (pattern.p[0] == '*') {
 			return match_star(pattern, name, caps);
 		}
-		if (pattern.p[0] == '[' && range_read(pattern, &range)) {
-			taken = number_length(name, &range);
-			if (taken == 0) {
-				return false;
-			}
-			caps->at[caps->count++] = slice_first(name, taken);
-			pattern = slice_from(pattern, range.length - 1);
-		} else if (name.n == 0 || lower(pattern.p[0]) != lower(name.p[0])) {
-			return false;
-		}
-		pattern = slice_from(pattern, 1);
-		name = slice_from(name, taken);
+		ok = pattern.p[0] == '[' ? match_range(&pattern, &name, caps)
+					 : match_letter(&pattern, &name);
 	}
-	return name.n == 0;
+	return ok && name.n == 0;
 }
 
 bool pattern_match(struct slice pattern, struct slice name, struct captures *ret_captures)
@@ -146,18 +153,16 @@ bool pattern_match(struct slice pattern, struct slice name, struct captures *ret
 uint64_t pattern_count(struct slice pattern)
 {
 	uint64_t count = 1;
-	struct range range;
 
-	for (size_t i = 0; i < pattern.n; i++) {
+	for (size_t i = 0; i < pattern.n && count < RANGE_MAX; i++) {
+		struct range range;
+
 		if (range_read(slice_from(pattern, i), &range)) {
 			count *= range.high - range.low + 1;
 			i += range.length - 1;
-			if (count > RANGE_MAX) {
-				return RANGE_MAX;
-			}
 		}
 	}
-	return count;
+	return count < RANGE_MAX ? count : RANGE_MAX;
 }
 
 void pattern_nth(

@@ -265,34 +265,41 @@ static void set_alarm(struct session *session)
 	}
 }
 
-void session_flush(struct session *session)
+/* Nothing is due: the alarm is for what comes later, or for a silent peer. */
+static void rest(struct session *session)
+{
+	loop_change(session->server->loop, &session->watch,
+		session->watch.events & ~(uint32_t)EPOLLOUT);
+	set_alarm(session);
+}
+
+/* One step of what is due; false when there is no more to do now. */
+static bool flush_next(struct session *session)
 {
 	enum then then = THEN_GO_ON;
 
+	switch (output_next(&session->out, now_us(session), &then)) {
+	case OUTPUT_BYTES:
+		return write_ready(session);
+	case OUTPUT_TLS:
+		begin_handshake(session);
+		return true;
+	case OUTPUT_END:
+		end_now(session, then);
+		return false;
+	case OUTPUT_NOTHING:
+		rest(session);
+		return false;
+	}
+	return false;
+}
+
+void session_flush(struct session *session)
+{
 	if (list_linked(&session->dirty)) {
 		list_remove(&session->server->dirty, &session->dirty);
 	}
-	while (session->state != SESSION_DEAD) {
-		switch (output_next(&session->out, now_us(session), &then)) {
-		case OUTPUT_BYTES:
-			if (!write_ready(session)) {
-				return;
-			}
-			break;
-		case OUTPUT_TLS:
-			begin_handshake(session);
-			break;
-		case OUTPUT_END:
-			end_now(session, then);
-			return;
-		case OUTPUT_NOTHING:
-			if ((session->watch.events & EPOLLOUT) != 0) {
-				loop_change(session->server->loop, &session->watch,
-					session->watch.events & ~(uint32_t)EPOLLOUT);
-			}
-			set_alarm(session);
-			return;
-		}
+	while (session->state != SESSION_DEAD && flush_next(session)) {
 	}
 }
 
