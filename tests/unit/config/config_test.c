@@ -401,3 +401,82 @@ Test(config, many_faults)
 	buf_clear(&problems);
 	buf_clear(&text);
 }
+
+/* Faults between values: the first line only, places are shown above. */
+static const struct {
+	const char *label;
+	const char *text;
+	const char *line;
+} relations[] = {
+	{"nearest source", "sources: {mta1: {ipv4: 192.0.2.1}}\npools: {p: {sources: mta2}}\n",
+		"t.yaml:2:22: 'sources' is a table: write a name and its settings on each line "
+		"below it"},
+	{"member like a source",
+		"sources: {mta1: {ipv4: 192.0.2.1}}\npools: {p: {sources: [mta2]}}\n",
+		"t.yaml:2:23: there is no source 'mta2', did you mean 'mta1'?"},
+	{"TTL floor above the cap", "dns: {min_ttl: 1h, max_ttl: 1m}\n",
+		"t.yaml:1:16: 'min_ttl' is more than 'max_ttl': lower it"},
+	{"expiry before the retry", "retry: {expire: 10m}\n",
+		"t.yaml:1:17: jobs expire before their first retry: raise 'expire' above 'first'"},
+	{"renewals too rare", "lease: {renew: 10m, duration: 25m}\n",
+		"t.yaml:1:16: 'renew' is more than a third of 'duration': lower it, one lost "
+		"renewal must not cost the lease"},
+	{"username alone", "sources: {a: {relay: {host: h, username: u}}}\n",
+		"t.yaml:1:11: 'username' and 'password_file' of a relay come together: give both or "
+		"none"},
+	{"relay without a host",
+		"sources: {a: {ipv4: 192.0.2.1, relay: {username: u, password_file: p}}}\n",
+		"t.yaml:1:11: the relay has a username and no 'host': add it"},
+	{"route to nothing", "routes: {a.example: {tls: none}}\n",
+		"t.yaml:1:10: a route has either 'host' or 'relay': give one"},
+	{"route to an unknown source", "routes: {a.example: {relay: b}}\n",
+		"t.yaml:1:29: there is no source 'b': describe it below 'sources'"},
+	{"suspended longer than the longest", "default_site: {suspend: 3h}\n",
+		"t.yaml:1:25: 'suspend' is more than 'suspend_max': lower it"},
+	{"reserved provider", "providers: {other: {mx: a.example}}\n",
+		"t.yaml:1:13: 'other' means every site without a provider: set 'default_site', or "
+		"take another name"},
+	{"MX given twice", "providers: {a: {mx: [x.example, X.example]}}\n",
+		"t.yaml:1:21: 'x.example' stands here twice: leave out one"},
+	{"item that is no name", "pools: {p: {sources: [[a]]}}\n",
+		"t.yaml:1:23: an item of 'sources' must be a name"},
+	{"list in a list", "guard: {allow: [[10.0.0.0/8]]}\n",
+		"t.yaml:1:17: an item of 'allow' must be one network"},
+	{"network without an address", "guard: {allow: [/8]}\n",
+		"t.yaml:1:17: '/8' is no network: write 192.0.2.0/24, 2001:db8::/32 or one address"},
+};
+
+Test(config, relations)
+{
+	for (size_t i = 0; i < ARRAY_LEN(relations); i++) {
+		const struct config *config = NULL;
+		struct slice rest;
+		struct slice line;
+		struct buf problems;
+
+		buf_init(&problems, 0);
+		cr_expect_not(
+			config_parse("t.yaml", slice_of(relations[i].text), &config, &problems));
+		rest = buf_slice(&problems);
+		cr_assert(slice_split(&rest, '\n', &line), "%s", relations[i].label);
+		cr_expect(slice_equal(line, slice_of(relations[i].line)), "%s: got\n%.*s",
+			relations[i].label, (int)line.n, line.p);
+		config_unref(&config);
+		buf_clear(&problems);
+	}
+}
+
+/* What is looked up comes from strangers: names longer than DNS has match nothing. */
+Test(config, long_names)
+{
+	const struct config *c = good("routes: {'*': m.example}\nproviders: {g: {mx: com}}\n");
+	char name[400];
+
+	memset(name, 'a', sizeof(name));
+	memcpy(name + 396, ".com", 4);
+	cr_expect_null(config_provider_by_mx(c, slice_make(name, sizeof(name))));
+	cr_expect_null(config_provider_by_domain(c, slice_make(name, sizeof(name))));
+	cr_expect_not_null(config_provider_by_mx(c, slice_make(name + 145, 255)));
+	cr_expect_not_null(config_route(c, slice_make(name, sizeof(name))));
+	config_unref(&c);
+}

@@ -238,7 +238,7 @@ static const char rich[] =
 	"guard: {allow: ['fd00::/8', 10.0.0.0/8]}\n"
 	"sources:\n"
 	"  null-a: {ipv6: '2001:db8::1', rate: 7/20m burst 3}\n"
-	"  r: {relay: {host: '[2001:db8::9]:26', username: '%x', password_file: 'p: q'}}\n"
+	"  r: {relay: {host: '[2001:db8::9]:26', username: \"%x\\x7f\\u00e9\\u2028\\U0001f427\\t\", password_file: 'p: q'}}\n"
 	"routes: {'*.x.example': {relay: r}, '*': m.example}\n"
 	"pools: {p: {sources: {null-a: 5, r: }}}\n"
 	"providers: {g: {mx: [a.example, b.example], tls: verified, suspend: 90s}}\n"
