@@ -7,6 +7,9 @@
 -- Between campaigns of one key the share goes by weight: by what each would have got, and
 -- where that is equal by a weighted draw that the token decides.  A batch that was lost by
 -- three owners is claimed an eighth at a time, to close in on the job that kills.
+--
+-- The pairs (priority, not_before) are compared as rows so that batches_claim gives the
+-- range and no plan can go through batches_due, which is of all tenants.
 -- $1 tenants uuid[], $2 pools text[], $3 tags text[], $4 priorities int[], $5 takes int[]:
 --	the keys, parallel; jobs to take of each, at least 1
 -- $6 split_ids uuid[]: UUIDv7 for split-off rows; two a key are plenty: without one left
@@ -24,7 +27,8 @@ WITH asked AS (
 	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[])
 		WITH ORDINALITY AS k (tenant_id, pool, tag, priority, take, key)
 ), open AS MATERIALIZED (
-	SELECT k.*, c.id AS campaign_id, c.weight, c.content_id, c.content_version,
+	SELECT k.*, coalesce(to_timestamp($9::bigint / 1e6), '-infinity') AS since,
+		c.id AS campaign_id, c.weight, c.content_id, c.content_version,
 		-ln(((hashtextextended(c.id::text || $8::text, 0) & 1048575) + 1) / 1048577.0)
 			/ c.weight AS draw
 	FROM asked k
@@ -45,10 +49,10 @@ WITH asked AS (
 	FROM open o CROSS JOIN LATERAL (
 		SELECT x.id, x.size, x.not_before FROM penguin.batches x
 		WHERE x.tenant_id = o.tenant_id AND x.campaign_id = o.campaign_id
-			AND x.pool = o.pool AND x.tag = o.tag AND x.priority = o.priority
-			AND x.owner IS NULL AND x.not_before <= now()
-			AND x.not_before > coalesce(to_timestamp($9::bigint / 1e6), '-infinity')
-		ORDER BY x.not_before, x.id
+			AND x.pool = o.pool AND x.tag = o.tag AND x.owner IS NULL
+			AND (x.priority, x.not_before) > (o.priority, o.since)
+			AND (x.priority, x.not_before) <= (o.priority, now())
+		ORDER BY x.priority, x.not_before, x.id
 		LIMIT o.take) b
 ), wanted AS (
 	SELECT p.key, p.campaign_id, count(*) AS n
@@ -66,10 +70,10 @@ WITH asked AS (
 	CROSS JOIN LATERAL (
 		SELECT x.* FROM penguin.batches x
 		WHERE x.tenant_id = o.tenant_id AND x.campaign_id = o.campaign_id
-			AND x.pool = o.pool AND x.tag = o.tag AND x.priority = o.priority
-			AND x.owner IS NULL AND x.not_before <= now()
-			AND x.not_before > coalesce(to_timestamp($9::bigint / 1e6), '-infinity')
-		ORDER BY x.not_before, x.id
+			AND x.pool = o.pool AND x.tag = o.tag AND x.owner IS NULL
+			AND (x.priority, x.not_before) > (o.priority, o.since)
+			AND (x.priority, x.not_before) <= (o.priority, now())
+		ORDER BY x.priority, x.not_before, x.id
 		LIMIT w.n
 		FOR UPDATE SKIP LOCKED) b
 ), placed AS (

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -71,23 +72,25 @@ def hold(session, count):
     """Single-message batches that cannot go: half not yet due, half of paused campaigns."""
     session.query(
         "INSERT INTO penguin.campaigns (tenant_id, id, name, state, content_id) "
-        "SELECT tenant_id, overlay(id::text PLACING '7fff' FROM 15 FOR 4)::uuid, 'p', 'paused', content_id "
+        "SELECT tenant_id, overlay(id::text PLACING 'ffffffffffff' FROM 25)::uuid, 'p', 'paused', content_id "
         "FROM penguin.campaigns")
+    campaigns = session.query("SELECT count(*) FROM penguin.campaigns")[0][0]
     session.query(
         """WITH c AS (
-            SELECT tenant_id, id, state, row_number() OVER () - 1 AS n, count(*) OVER () AS of
-            FROM penguin.campaigns
-        ), j AS (
-            INSERT INTO penguin.jobs (tenant_id, id, campaign_id, recipient)
+            SELECT tenant_id, id, state, row_number() OVER () - 1 AS n FROM penguin.campaigns
+        ), j AS MATERIALIZED (
             SELECT c.tenant_id, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7'
-                || substr(md5(g::text), 1, 3) || '8' || substr(md5(g::text), 4, 15))::uuid, c.id,
-                'u' || g || '@d' || g % 1000 || '.example'
-            FROM generate_series(0, %s - 1) g JOIN c ON c.n = g %% c.of
-            RETURNING tenant_id, id, campaign_id)
+                || substr(md5(g.n::text), 1, 3) || '8' || substr(md5(g.n::text), 4, 15))::uuid AS id,
+                c.id AS campaign_id, 'u' || g.n || '@d' || g.n %% 1000 || '.example' AS recipient, c.state
+            FROM (SELECT s AS n, s %% %s AS slot FROM generate_series(0, %s - 1) s) g
+            JOIN c ON c.n = g.slot
+        ), added AS (
+            INSERT INTO penguin.jobs (tenant_id, id, campaign_id, recipient)
+            SELECT tenant_id, id, campaign_id, recipient FROM j)
         INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, priority, jobs, not_before)
-        SELECT j.tenant_id, j.id, j.campaign_id, 'default', 10, ARRAY[j.id],
-            CASE WHEN c.state = 'running' THEN now() + interval '1 hour' ELSE now() END
-        FROM j JOIN c ON c.tenant_id = j.tenant_id AND c.id = j.campaign_id""", count)
+        SELECT tenant_id, id, campaign_id, 'default', 10, ARRAY[id],
+            CASE WHEN state = 'running' THEN now() + interval '1 hour' ELSE now() END
+        FROM j""", campaigns, count)
     session.query("VACUUM ANALYZE")
 
 
@@ -230,6 +233,7 @@ def main():
     parser.add_argument("--tenants", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=200000)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server is stopped all the same
     settings = ["fsync=on", "full_page_writes=on"] if options.fsync else []
     pgtemp = ROOT / "tests" / "pgtemp"
     answer = subprocess.run([pgtemp, "start", *settings], check=True, stdout=subprocess.PIPE, text=True)
@@ -241,11 +245,15 @@ def main():
         for row in session.run("maintain_missing", 14):
             session.query(row[1])
         report = {"bulk": bulk(dsn, options.jobs)}
+        print(report, file=sys.stderr)
         worker = start_worker(session)
         shops = setup(session, options.tenants)
         report["stream"] = stream(dsn, shops, options.rate, options.seconds, worker)
+        print(report["stream"], file=sys.stderr)
         if options.held:
+            begun = time.time()
             hold(session, options.held)
+            print(f"held in {time.time() - begun:.0f} s", file=sys.stderr)
             report["stream_beside_held"] = stream(dsn, shops, options.rate, options.seconds, worker)
             report["stream_beside_held"]["held"] = options.held
             report["sweep"] = sweep(session)
