@@ -338,7 +338,9 @@ enum header_fault header_add_with_parameter(struct buf *out, const char *name, s
 	}
 	buf_add(out, value);
 	buf_add(out, SLICE(";\r\n "));
-	if (codec_is_ascii(text) && text.n <= SEGMENT) {
+	/* Some readers decode encoded words in quotes, though section 5 of RFC 2047 forbids them there. */
+	if (codec_is_ascii(text) && text.n <= SEGMENT &&
+		slice_search(text, SLICE("=?")) == text.n) {
 		buf_add_text(out, parameter);
 		buf_add_byte(out, '=');
 		add_quoted(out, text);

@@ -161,6 +161,12 @@ Test(header, parameters)
 		buf_string(&out), "Content-Type: image/png;\r\n name=\"a\\\"; X: y.png\"\r\n");
 	buf_reset(&out);
 	cr_expect(header_add_with_parameter(&out, "Content-Disposition", SLICE("attachment"),
+			  "filename", SLICE("=?utf-8?q?x?=")) == HEADER_OK);
+	cr_expect_str_eq(buf_string(&out),
+		"Content-Disposition: attachment;\r\n filename*=utf-8''%3D%3Futf-8%3Fq%3Fx%3F%3D\r\n",
+		"readers that decode too much");
+	buf_reset(&out);
+	cr_expect(header_add_with_parameter(&out, "Content-Disposition", SLICE("attachment"),
 			  "filename", SLICE("\xe2\x82\xac 5.pdf")) == HEADER_OK);
 	cr_expect_str_eq(buf_string(&out),
 		"Content-Disposition: attachment;\r\n filename*=utf-8''%E2%82%AC%205.pdf\r\n");
