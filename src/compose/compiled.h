@@ -61,6 +61,7 @@ struct raw_parts {
 	bool has_list_unsubscribe;
 	bool has_list_id;
 	bool has_feedback_id;
+	bool has_auto_submitted;
 };
 
 struct content {

@@ -140,7 +140,8 @@ static void add_custom(struct run *run, const struct named_template *h)
 	if (value.n == 0) {
 		return;
 	}
-	if (slice_search(value, SLICE("=?")) == value.n) {
+	if (slice_search(value, SLICE("=?")) == value.n &&
+		slice_search(value, SLICE("  ")) == value.n) {
 		fault = header_add_plain(out, h->name, value);
 	}
 	if (fault == HEADER_ENCODING || fault == HEADER_LONG) {
@@ -272,7 +273,7 @@ static void add_list_fields(struct run *run, const struct raw_parts *present)
 	if (run->input->settings->feedback_sender.n > 0 && !present->has_feedback_id) {
 		add_feedback_id(run);
 	}
-	if (!c->marketing) {
+	if (!c->marketing && !present->has_auto_submitted) {
 		buf_add(out, SLICE("Auto-Submitted: auto-generated\r\n"));
 	}
 }

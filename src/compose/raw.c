@@ -5,7 +5,8 @@
  * long lines is re-encoded as quoted-printable.  A multipart that needs the same is
  * refused: its parts are the app's business, and guessing at them breaks messages.
  *
- * Merge tags are not interpreted here.
+ * Merge tags are not interpreted here.  A message with Auto-Submitted is no campaign
+ * mail and gets no List-Unsubscribe.
  */
 #include <string.h>
 
@@ -88,6 +89,7 @@ static void note_field(struct raw *raw, const struct header_field *f)
 		{SLICE("List-Unsubscribe"), &parts->has_list_unsubscribe},
 		{SLICE("List-ID"), &parts->has_list_id},
 		{SLICE("Feedback-ID"), &parts->has_feedback_id},
+		{SLICE("Auto-Submitted"), &parts->has_auto_submitted},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(noted); i++) {
@@ -249,6 +251,7 @@ static void take_message(struct raw *raw, struct slice text)
 	buf_init(&body, 0);
 	buf_add(&body, slice_from(text, end + 4));
 	check_body(raw, &body);
+	c->marketing = !c->parts.has_auto_submitted;
 	c->parts.headers = arena_slice(c->arena, buf_slice(&raw->headers));
 	c->parts.body = arena_slice(c->arena, buf_slice(&body));
 	buf_clear(&body);

@@ -450,6 +450,9 @@ Test(message, raw)
 	cr_expect_str_eq(text,
 		"From: a@shop.example\r\nTo: list@x.example\r\nDate: x\r\nMessage-ID: <1@x>\r\n"
 		"List-Unsubscribe: <mailto:x@y.z>\r\nList-ID: <x.y>\r\nFeedback-ID: a\r\n\r\nx\r\n");
+	text = make(SLICE("From: a@shop.example\nAuto-Submitted: auto-generated\n\nx\n"), true);
+	cr_expect(!says(text, "List-Unsubscribe"), "no campaign mail");
+	cr_expect(!says(strstr(text, "Auto-Submitted") + 1, "Auto-Submitted"));
 	text = make(SLICE("From: a@shop.example\nContent-Type: text/plain; charset=utf-8\n"
 			  "Content-Transfer-Encoding: 8bit\n\nJ\xc3\xb6rg\n"),
 		true);
