@@ -3,7 +3,8 @@
  *
  * A JSON object a line on standard input: `content` (an object) or `raw` (a text),
  * `partials` (name to content), `vars`, `recipient`, `job`, `first_us`, `bounce`,
- * `tracking`, `feedback`, `variant`; all but one of the first two may be missing.
+ * `tracking`, `feedback`, `variant`; all but one of the first two may be missing.  `vars`
+ * may be an object, or a text that is handed over as it is.
  * A JSON object a line on standard output: `faults`, or `failure` and `fault`, or
  * `message`, `header_bytes`, `mail_from`, `utf8`, `variant`.
  */
@@ -88,7 +89,7 @@ static json_t *report(const struct message *m)
 static json_t *compose(struct tool *tool, json_t *row, const struct content *content)
 {
 	json_t *vars = json_object_get(row, "vars");
-	char *dump = vars == NULL ? NULL : json_dumps(vars, JSON_COMPACT);
+	char *dump = vars == NULL || json_is_string(vars) ? NULL : json_dumps(vars, JSON_COMPACT);
 	json_t *variant = json_object_get(row, "variant");
 	json_t *first = json_object_get(row, "first_us");
 	struct compose_settings settings = {
@@ -102,7 +103,7 @@ static json_t *compose(struct tool *tool, json_t *row, const struct content *con
 		.campaign = id_of(row, "campaign", "0192f3a0-0000-7000-8000-00000000000b"),
 		.job = id_of(row, "job", "0192f3a0-1234-7abc-8def-0123456789ab"),
 		.recipient = text_of(row, "recipient", "ann@example.net"),
-		.vars = slice_of(dump),
+		.vars = dump == NULL ? text_of(row, "vars", "") : slice_of(dump),
 		.first_us = first == NULL ? INT64_C(1764000000000000) : json_integer_value(first),
 		.variant = variant == NULL ? COMPOSE_VARIANT_BY_JOB
 					   : (size_t)json_integer_value(variant),
