@@ -21,7 +21,9 @@ struct key_set;
 
 struct keyring_settings {
 	struct slice directory;
-	size_t sets_max; /* domains kept parsed */
+	size_t sets_max;       /* domains kept parsed */
+	unsigned rsa_bits_min; /* shorter keys are refused; 0 = 1024 */
+	bool ed25519;          /* use Ed25519 keys too, beside RSA */
 };
 
 /* why gets the reason: no such directory, not readable, modes too open. */
