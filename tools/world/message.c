@@ -232,10 +232,10 @@ struct slice message_field(const struct message *message, struct slice name)
 	struct slice line;
 
 	while (slice_split(&rest, '\n', &line)) {
-		line = slice_trim(line);
-		if (line.n == 0) {
+		if (slice_trim(line).n == 0) {
 			break;
 		}
+		/* A folded line begins with a blank, so what looks like a name in it is none. */
 		if (line.n > name.n && line.p[name.n] == ':' &&
 			slice_equal_nocase(slice_first(line, name.n), name)) {
 			return slice_trim(slice_from(line, name.n + 1));
