@@ -228,10 +228,14 @@ static bool is_in(enum phase phase, unsigned phases)
 	return (PHASE_BIT(phase) & phases) != 0;
 }
 
-static enum scope scope_of(enum category category, enum phase phase)
+static enum scope scope_of(enum category category, const struct evidence *evidence)
 {
+	enum phase phase = evidence->phase;
 	bool opening = is_in(phase, IN_OPENING);
 
+	if (evidence->code != 0 && evidence->enhanced.subject == 2) {
+		return SCOPE_RECIPIENT; /* X.2.* is about one mailbox, also where it is too busy */
+	}
 	for (size_t i = 0; i < ARRAY_LEN(category_scopes); i++) {
 		if (category_scopes[i].category == category &&
 			(!opening || category_scopes[i].scope == SCOPE_SOURCE)) {
@@ -275,7 +279,7 @@ static struct verdict of_reply(const struct evidence *evidence)
 
 	return (struct verdict){
 		.category = category,
-		.scope = scope_of(category, evidence->phase),
+		.scope = scope_of(category, evidence),
 		.action = action_of(evidence),
 	};
 }
