@@ -114,6 +114,9 @@ int64_t intake_lease_left_us(const struct intake *intake);
  */
 void intake_batch_over(struct intake *intake, struct batch *batch);
 
+/* A copy that lives as long as the batch's claim; the same text again costs nothing. */
+struct slice intake_keep(struct batch *batch, struct slice text);
+
 /* Room came: look now instead of at the next poll. */
 void intake_hurry(struct intake *intake);
 

@@ -383,6 +383,16 @@ void intake_hurry(struct intake *intake)
 	loop_later(intake->loop, &intake->claimer.look);
 }
 
+struct slice intake_keep(struct batch *batch, struct slice text)
+{
+	struct claim *claim = batch->claim;
+
+	if (!slice_equal(claim->kept, text)) {
+		claim->kept = arena_slice(claim->arena, text);
+	}
+	return claim->kept;
+}
+
 void intake_batch_over(struct intake *intake, struct batch *batch)
 {
 	struct claim *over = batch->claim;

@@ -35,7 +35,8 @@ struct claim {
 	struct claim_row *rows; /* as claimed, parallel to batches */
 	struct batch *batches;
 	size_t count;
-	size_t open; /* batches that are not over */
+	size_t open;       /* batches that are not over */
+	struct slice kept; /* the last text of intake_keep() */
 };
 
 struct claimer {
