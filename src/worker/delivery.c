@@ -328,7 +328,8 @@ static void add_session(struct route *route, struct session *session, struct way
 /* What the receiver said is pace for the lane, too. */
 static void feed_back(struct outlet *outlet, const struct verdict *verdict, struct slice text)
 {
-	if (verdict->category == CATEGORY_RATE_LIMITED && outlet->pace->suspend_us > 0) {
+	if (verdict->category == CATEGORY_RATE_LIMITED && verdict->scope > SCOPE_MESSAGE &&
+		outlet->pace->suspend_us > 0) {
 		lane_suspend(outlet->lane,
 			loop_now_us(outlet->worker->loop) + outlet->pace->suspend_us, text);
 	}

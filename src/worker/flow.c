@@ -16,7 +16,6 @@
  * behind exactly one question whose answer comes back here.
  */
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/time.h"
 #include "classify/classify.h"
 #include "contents.h"
@@ -90,7 +89,7 @@ static void begin(struct worker *worker, struct job *job)
 	if (pins_parse(job->keys, &pins) && pins.token_key != 0) {
 		plan->token_key = pins.token_key;
 		plan->tracking_domain = pins.tracking_domain;
-		job->keys = pins.keys;
+		plan->key_pins = pins.keys;
 	} else {
 		plan->token_key = token_ring_newest(worker->tokens);
 		plan->tracking_domain = plan_tenant(plan)->tracking_domain;
@@ -331,9 +330,7 @@ static void pin(struct plan *plan)
 
 	buf_init(&text, 0);
 	pins_add(&text, &pins);
-	mem_free(plan->pins);
-	plan->pins = mem_copy(text.p, text.n);
-	plan->job->keys = slice_make(plan->pins, text.n);
+	plan->job->keys = intake_keep(plan->job->batch, buf_slice(&text));
 	buf_clear(&text);
 }
 

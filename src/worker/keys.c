@@ -174,7 +174,7 @@ static void entry_begin(struct entry *entry, const struct plan *plan)
 	entry->checked = 0;
 	entry->standing = STANDING_ASKING;
 	entry->set = keyring_find(worker->keyring, &plan_tenant(plan)->id,
-		slice_of(content_from_domain(plan->content)), plan->job->keys, &entry->why);
+		slice_of(content_from_domain(plan->content)), plan->key_pins, &entry->why);
 	if (entry->set == NULL) {
 		settle(entry, settings->allow_unsigned ? STANDING_GOOD : STANDING_BAD);
 	} else if (settings->check_dns == CONFIG_CHECK_DNS_OFF) {
@@ -193,7 +193,7 @@ static struct entry *entry_of(struct keys *keys, const struct plan *plan)
 	buf_add(&key, id_slice(&plan_tenant(plan)->id));
 	buf_add_text(&key, content_from_domain(plan->content));
 	buf_add_byte(&key, 0);
-	buf_add(&key, plan->job->keys);
+	buf_add(&key, plan->key_pins);
 	entry = map_get(keys->entries, buf_slice(&key));
 	if (entry == NULL) {
 		entry = MEM_NEW(struct entry);

@@ -81,8 +81,8 @@ struct plan {
 	struct load *tenant_load;
 	struct load *site_load;
 	unsigned again; /* times it was put back without an attempt */
-	char *pins;     /* as carried with a retry, or NULL */
 	uint8_t token_key;
+	struct slice key_pins;        /* of the DKIM keys; empty = none pinned yet */
 	struct slice tracking_domain; /* pinned */
 };
 

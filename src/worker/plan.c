@@ -38,7 +38,6 @@ void plan_free(struct plan **plan)
 	key_set_unref(&gone->keys);
 	site_unref(&gone->site);
 	equipment_unref(&gone->equipment);
-	mem_free(gone->pins);
 	mem_free(gone);
 	*plan = NULL;
 	worker->at_hand--;

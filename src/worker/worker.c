@@ -121,6 +121,7 @@ static bool open_keys(struct worker *worker, const struct config *config, struct
 	struct keyring_settings settings = {
 		.directory = slice_of(config->keys.directory),
 		.sets_max = config->keys.cache,
+		.ed25519 = true,
 	};
 
 	if (err_is(keyring_open(&settings, &worker->keyring, why))) {
