@@ -1,0 +1,251 @@
+/*
+ * penguin-mta: the sender.  Reads the configuration, runs a worker, and passes
+ * signals on: HUP reloads (a wrong file is refused whole and the old one goes on),
+ * USR1 reopens the delivery log, TERM and INT drain, a second one does not wait.
+ *
+ * Exit codes are those of sysexits.h, which penguin-mta(8) lists.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "config/diff.h"
+#include "io/loop.h"
+#include "io/versions.h"
+#include "version.h"
+#include "worker/worker.h"
+
+#define CONFIG_DEFAULT "/etc/penguin-mta/penguin-mta.yaml"
+
+struct program {
+	const char *path;
+	struct loop *loop;
+	const struct config *config;
+	struct worker *worker;
+};
+
+static const char usage[] =
+	"usage: penguin-mta [-c FILE] [--check-config | --dump-config | --dump-schema]\n"
+	"\n"
+	"  -c, --config FILE   the configuration (" CONFIG_DEFAULT ")\n"
+	"      --check-config  say what is wrong with it, and exit (0, or 78 if anything is)\n"
+	"      --dump-config   print every setting and where it was set\n"
+	"      --dump-schema   print every key that there is: path, type, range, unit, default, doc\n"
+	"  -V, --version       print the versions of this program and its libraries\n"
+	"  -h, --help          print this\n"
+	"\n"
+	"Signals: HUP reload, USR1 reopen the delivery log, TERM drain (twice: at once).\n"
+	"See penguin-mta(8) and penguin-mta.yaml(5).\n";
+
+static void on_hangup(void *owner)
+{
+	struct program *program = owner;
+	const struct config *config;
+	struct buf problems;
+	struct buf changes;
+
+	buf_init(&problems, 0);
+	buf_init(&changes, 0);
+	if (!config_load(program->path, &config, &problems)) {
+		log_error(NULL, "reload_refused", "problems=%s", log_quote(buf_slice(&problems)));
+	} else if (!worker_reload(program->worker, config, &problems)) {
+		log_error(NULL, "reload_refused", "problems=%s", log_quote(buf_slice(&problems)));
+		config_unref(&config);
+	} else {
+		config_settings_diff(
+			config_settings(program->config), config_settings(config), &changes);
+		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
+		config_unref(&program->config);
+		program->config = config;
+		log_set_level(config->log_level);
+	}
+	buf_clear(&changes);
+	buf_clear(&problems);
+}
+
+static void on_reopen(void *owner)
+{
+	worker_reopen_log(((struct program *)owner)->worker);
+}
+
+static void on_stopped(void *owner)
+{
+	loop_stop(((struct program *)owner)->loop);
+}
+
+static void on_terminate(void *owner)
+{
+	worker_stop(((struct program *)owner)->worker, on_stopped, owner);
+}
+
+/* Keys and passwords are in memory: no core dumps.  Sockets are many: all we may have. */
+static void set_limits(void)
+{
+	struct rlimit files;
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static bool watch_signals(struct program *program)
+{
+	static const struct {
+		int signal;
+		void (*on_signal)(void *owner);
+	} signals[] = {
+		{SIGHUP, on_hangup},
+		{SIGUSR1, on_reopen},
+		{SIGTERM, on_terminate},
+		{SIGINT, on_terminate},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		if (err_is(loop_on_signal(
+			    program->loop, signals[i].signal, signals[i].on_signal, program))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int run(struct program *program)
+{
+	struct buf why;
+	int status = EX_OK;
+
+	buf_init(&why, 0);
+	set_limits();
+	program->loop = loop_new();
+	if (!worker_open(program->loop, program->config, &program->worker, &why)) {
+		(void)fprintf(stderr, "penguin-mta: %s\n", buf_string(&why));
+		status = EX_CONFIG;
+	} else if (!watch_signals(program)) {
+		status = EX_OSERR;
+	} else {
+		log_info(NULL, "started", "version=%s node=%s", VERSION, program->config->node);
+		loop_run(program->loop);
+		log_info(NULL, "stopped", "%s", "");
+	}
+	worker_free(&program->worker);
+	loop_drain(program->loop);
+	loop_free(&program->loop);
+	buf_clear(&why);
+	return status;
+}
+
+static void show_version(void)
+{
+	struct buf libraries;
+
+	buf_init(&libraries, 0);
+	io_versions(&libraries);
+	(void)printf("penguin-mta %s (%s, %s)\n%s", VERSION, VERSION_COMMIT, __VERSION__,
+		buf_string(&libraries));
+	buf_clear(&libraries);
+}
+
+static int load_and_run(const char *path)
+{
+	struct program program = {.path = path};
+	struct buf problems;
+	int status;
+
+	buf_init(&problems, 0);
+	if (!config_load(path, &program.config, &problems)) {
+		(void)fputs(buf_string(&problems), stderr);
+		buf_clear(&problems);
+		return EX_CONFIG;
+	}
+	buf_clear(&problems);
+	log_set_level(program.config->log_level);
+	status = run(&program);
+	config_unref(&program.config);
+	return status;
+}
+
+enum task {
+	TASK_RUN,
+	TASK_CHECK,
+	TASK_DUMP,
+	TASK_SCHEMA,
+};
+
+static int show(enum task task, const char *path)
+{
+	struct buf out;
+	struct buf problems;
+	int status;
+
+	buf_init(&out, 0);
+	buf_init(&problems, 0);
+	switch (task) {
+	case TASK_CHECK:
+		status = config_check_file(path, &out, &problems);
+		break;
+	case TASK_DUMP:
+		status = config_dump_file(path, &out, &problems);
+		break;
+	default:
+		status = config_dump_schema(&out);
+		break;
+	}
+	(void)fputs(buf_string(&out), stdout);
+	(void)fputs(buf_string(&problems), stderr);
+	buf_clear(&out);
+	buf_clear(&problems);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, TASK_CHECK},
+		{"dump-config", no_argument, NULL, TASK_DUMP},
+		{"dump-schema", no_argument, NULL, TASK_SCHEMA},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *path = CONFIG_DEFAULT;
+	enum task task = TASK_RUN;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case TASK_CHECK:
+		case TASK_DUMP:
+		case TASK_SCHEMA:
+			task = (enum task)option;
+			break;
+		case 'V':
+			show_version();
+			return EX_OK;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return EX_OK;
+		default:
+			(void)fputs(usage, stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "penguin-mta: what is '%s'?\n%s", argv[optind], usage);
+		return EX_USAGE;
+	}
+	return task == TASK_RUN ? load_and_run(path) : show(task, path);
+}

@@ -1,0 +1,247 @@
+"""The whole engine for a test: a migrated database, penguin-world, penguin-mta, and a tenant.
+
+    with Stack(dsn, tmp_path, world=WORLD) as stack:
+        campaign = stack.campaign()
+        stack.enqueue(campaign, ["ann@d1.test"])
+        stack.start()
+        stack.wait(campaign)
+        assert stack.check(campaign) == {"delivered": 1}
+
+What is asserted comes from the world's ledger and from Postgres, never from the engine's own log.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "system" / "sql"))
+
+from penguin import STATES, Shop  # noqa: E402
+from worldlib import BUILD, World  # noqa: E402
+
+MTA = BUILD / "src" / "main" / "penguin-mta"
+DOMAIN = "news.shop.test"
+
+WORLD = """
+dns:
+  listen: 127.0.0.1:0
+  dkim_dir: dkim
+smtp:
+  port: 0
+tls:
+  directory: .
+hosts:
+  - host: "mx[1-3].post.test"
+    address: 127.0.10.{1}
+domains:
+  - domain: "d[1-50].test"
+    mx: ["10 mx{1%3+1}.post.test"]
+"""
+
+CONTENT = {
+    "from": {"email": f"ann@{DOMAIN}", "name": "Ann of the Shop"},
+    "subject": "Hello {{name}}",
+    "text": "Hello {{name}}\n\nGood news.\n",
+    "html": "<p>Hello {{name}}</p><p>Good news.</p>\n",
+}
+
+CONFIG = {
+    "postgres": {"poll_busy": "20ms", "poll_idle": "50ms", "sweep": "500ms", "feed": "200ms"},
+    "dns": {"min_ttl": "0", "timeout": "1s"},
+    "guard": {"allow": ["127.0.0.0/8"]},
+    "retry": {"first": "1s", "max": "2s", "jitter": 0, "expire": "1h"},
+    "report": {"interval": "100ms", "retry_interval": "300ms"},
+    "sources": {"s1": {"ipv4": "127.0.5.1", "ehlo": "s1.shop.test"}},
+    "pools": {"default": {"sources": ["s1"]}},
+    "default_site": {"connections": 3},
+}
+
+
+def merged(base, change):
+    """Maps are merged key by key; a value of None takes a key away."""
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    result = dict(base)
+    for key, value in change.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+class Stack:
+    def __init__(self, dsn, directory, world=WORLD, config=None, content=None, world_options=()):
+        self.dsn = dsn
+        self.directory = pathlib.Path(directory)
+        self.world_text = world
+        self.world_options = world_options
+        self.config = merged(CONFIG, config or {})
+        self.content = content or CONTENT
+        self.mta = None
+
+    def __enter__(self):
+        self.shop = Shop(self.dsn)
+        self.shop.session.query(
+            "UPDATE penguin.tenants SET settings = %s WHERE tenant_id = %s",
+            json.dumps({"bounce_domain": "bounce.shop.test", "tracking_domain": "t.shop.test",
+                        "sender_id": "shop1"}), self.shop.tenant)
+        self.set_content(self.content)
+        self.make_keys()
+        self.world = World(self.directory, self.world_text, *self.world_options)
+        self.world.__enter__()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.mta is not None and self.mta.poll() is None:
+            self.mta.kill()
+            self.mta.wait()
+        if kind is not None:
+            print((self.directory / "mta.log").read_text()[-4000:] if (self.directory / "mta.log").exists() else "")
+        self.world.__exit__(kind, value, trace)
+        self.shop.session.close()
+
+    def set_content(self, content, version=None):
+        version = version or self.shop.session.value(
+            "SELECT coalesce(max(version), 0) + 1 FROM penguin.contents WHERE tenant_id = %s AND id = %s",
+            self.shop.tenant, self.shop.content)
+        raw = content if isinstance(content, bytes) else None
+        self.shop.session.query(
+            "INSERT INTO penguin.contents (tenant_id, id, version, name, kind, body, raw)"
+            " VALUES (%s, %s, %s, 'letter', %s, %s, %s)", self.shop.tenant, self.shop.content, version,
+            "raw" if raw else "template", None if raw else json.dumps(content), raw)
+
+    def add_key(self, selector, algorithm="RSA", publish=True, domain=DOMAIN):
+        """A key of the tenant, and its record in the world's DNS."""
+        folder = self.directory / "keys" / self.shop.tenant / domain
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{selector}.pem"
+        kind = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if algorithm == "RSA" else ["-algorithm", "ed25519"]
+        subprocess.run(["openssl", "genpkey", *kind, "-out", path], check=True, stderr=subprocess.DEVNULL)
+        path.chmod(0o600)
+        der = subprocess.run(["openssl", "pkey", "-in", path, "-pubout", "-outform", "DER"], check=True,
+                             stdout=subprocess.PIPE).stdout
+        if algorithm != "RSA":
+            der = der[-32:]
+        import base64
+        record = f"v=DKIM1; k={'rsa' if algorithm == 'RSA' else 'ed25519'}; p={base64.b64encode(der).decode()}"
+        if publish:
+            self.publish(selector, record, domain)
+        return record
+
+    def publish(self, selector, record, domain=DOMAIN):
+        (self.directory / "dkim" / f"{selector}._domainkey.{domain}").write_text(record)
+
+    def make_keys(self):
+        (self.directory / "dkim").mkdir(exist_ok=True)
+        (self.directory / "keys").mkdir(exist_ok=True)
+        self.add_key("r1")
+        token = self.directory / "token.key"
+        token.write_text("0123456789abcdef0123456789abcdef\n")
+        token.chmod(0o600)
+
+    def write_config(self, **change):
+        self.config = merged(self.config, change)
+        text = merged(self.config, {
+            "postgres": {"dsn": self.config["postgres"].get("dsn", f"{self.dsn}")},
+            "dns": {"servers": [f"127.0.0.1:{self.world.dns_port}"]},
+            "keys": {"directory": str(self.directory / "keys")},
+            "delivery": {"log": str(self.directory / "delivery.log"), "port": self.world.smtp_port},
+            "tokens": {"keys": {"1": str(self.directory / "token.key")}},
+        })
+        path = self.directory / "penguin-mta.yaml"
+        path.write_text(json.dumps(text, indent=1) + "\n")  # JSON is YAML
+        return path
+
+    def start(self, **change):
+        path = self.write_config(**change)
+        self.log = open(self.directory / "mta.log", "ab")
+        self.mta = subprocess.Popen([MTA, "-c", path], stderr=self.log)
+        return self
+
+    def reload(self, **change):
+        self.write_config(**change)
+        self.mta.send_signal(signal.SIGHUP)
+
+    def stop(self, timeout=30):
+        """Drains it; it must end in order and without a report of the sanitizers."""
+        self.mta.terminate()
+        code = self.mta.wait(timeout)
+        self.log.close()
+        assert code == 0, f"penguin-mta ended with {code}:\n{self.log_text()[-3000:]}"
+
+    def kill(self):
+        self.mta.kill()
+        self.mta.wait()
+        self.log.close()
+
+    def log_text(self):
+        return (self.directory / "mta.log").read_text()
+
+    def campaign(self, **settings):
+        return self.shop.campaign(**settings)
+
+    def enqueue(self, campaign, recipients, variables=None):
+        from penguin import uuid7
+        ids = [uuid7() for _ in recipients]
+        for at in range(0, len(ids), 10000):
+            part = slice(at, at + 10000)
+            rows = variables[part] if variables else [{"name": r.split("@")[0]} for r in recipients[part]]
+            self.shop.session.run("enqueue_jobs", self.shop.tenant, campaign, ids[part], recipients[part],
+                                  [json.dumps(v) for v in rows], [None] * len(ids[part]), None)
+        return ids
+
+    def account(self, campaign):
+        row = self.shop.session.run("accounting", self.shop.tenant, campaign)[0]
+        return {s: int(row[s]) for s in STATES if row[s]}
+
+    def wait(self, campaign, condition=None, timeout=60):
+        """Until no job is waiting, leased or retrying, or until condition(account)."""
+        done = condition or (lambda a: not any(a.get(s) for s in ("waiting", "leased", "retrying")))
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            account = self.account(campaign)
+            if done(account):
+                return account
+            assert self.mta is None or self.mta.poll() is None, "penguin-mta is gone:\n" + self.log_text()[-3000:]
+            time.sleep(0.05)
+        raise AssertionError(f"still {account} after {timeout} s:\n{self.log_text()[-3000:]}")
+
+    def attempts(self, campaign):
+        with self.shop.session.connection.cursor() as cursor:
+            cursor.execute("SELECT job_id::text, attempt_no, state, category, action, phase, code, enhanced, reply,"
+                           " source, mx, host(mx_address), tls_version, flags FROM penguin.attempts"
+                           " WHERE campaign_id = %s ORDER BY id", (campaign,))
+            names = [c.name for c in cursor.description]
+            return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+    def final_states(self, campaign):
+        """By job: the state of its last attempt."""
+        return {row["job_id"]: row["state"] for row in self.attempts(campaign)}
+
+    def join(self, campaign):
+        """lost, duplicate, misreported: the ledger joined with Postgres by job id."""
+        lines = collections.Counter(line["job"] for line in self.world.ledger())
+        final = self.final_states(campaign)
+        lost = [j for j, s in final.items() if s == "delivered" and lines[j] == 0]
+        duplicate = [j for j, n in lines.items() if n > 1]
+        misreported = [j for j in lines if final.get(j) != "delivered"]
+        return lost, duplicate, misreported
+
+    def check(self, campaign, duplicates=False):
+        """The account, after the join was found clean and a recount agrees."""
+        account = self.wait(campaign)
+        lost, duplicate, misreported = self.join(campaign)
+        assert not lost and not misreported, (lost, misreported)
+        assert duplicates or not duplicate, duplicate
+        self.shop.account(campaign)
+        return account
+
+    def environment(self):
+        return dict(os.environ)
