@@ -1,6 +1,6 @@
 /*
- * Mail transactions (RFC 5321 section 3.3, RFC 2920): RSET MAIL RCPT DATA and the
- * dot.
+ * Mail transactions (RFC 5321 section 3.3, RFC 2920): RSET MAIL RCPT DATA, the body
+ * and the dot.
  *
  * With PIPELINING all four went out together, so a handler meets replies to
  * commands that have become pointless: the message's outcome is known by then
@@ -8,6 +8,10 @@
  * wants is answered by a lone dot, and whatever comes back delivers nothing (M8).
  */
 #include "dialogue_private.h"
+
+enum {
+	BODY_US_PER_BYTE = 2000, /* at least 500 bytes a second */
+};
 
 static void settle_by(struct dialogue *d, enum step step, const struct reply *reply)
 {
@@ -131,4 +135,64 @@ void dialogue_on_discard(struct dialogue *d, enum step step, const struct reply 
 	}
 	d->transaction_open = false;
 	dialogue_ready(d);
+}
+
+/* The body and its end. */
+
+/* The one place that writes the final dot. */
+static void send_dot(struct dialogue *d)
+{
+	if (reply_idle(&d->parser)) {
+		dialogue_command(d, ".", STEP_DOT);
+	} else {
+		dialogue_break_off(d, FAILURE_UNSOLICITED);
+	}
+}
+
+void dialogue_body(struct dialogue *dialogue, int64_t now_us)
+{
+	if (dialogue_head(dialogue) == STEP_GO) {
+		dialogue_expect(dialogue, STEP_BODY);
+		dialogue_time(dialogue, now_us);
+		dialogue->body_begun_us = now_us;
+		dialogue->body_moved_us = now_us;
+		dialogue->body_sent = 0;
+	}
+}
+
+void dialogue_progress(struct dialogue *dialogue, uint64_t sent_bytes, int64_t now_us)
+{
+	int64_t block_us = dialogue->settings->timeouts->block_us;
+	int64_t rate_us;
+
+	if (dialogue_head(dialogue) != STEP_BODY || sent_bytes <= dialogue->body_sent) {
+		return;
+	}
+	dialogue->body_sent = sent_bytes;
+	dialogue->body_moved_us = now_us;
+	rate_us = dialogue->body_begun_us + (int64_t)sent_bytes * BODY_US_PER_BYTE;
+	dialogue->deadline_us =
+		block_us + (rate_us < dialogue->body_moved_us ? rate_us : dialogue->body_moved_us);
+}
+
+void dialogue_drained(struct dialogue *dialogue, int64_t now_us)
+{
+	if (dialogue_head(dialogue) != STEP_BODY) {
+		return;
+	}
+	if (dialogue->gate_open) {
+		send_dot(dialogue);
+	} else {
+		dialogue_expect(dialogue, STEP_GATE);
+	}
+	dialogue_time(dialogue, now_us);
+}
+
+void dialogue_release(struct dialogue *dialogue, int64_t now_us)
+{
+	dialogue->gate_open = true;
+	if (dialogue_head(dialogue) == STEP_GATE) {
+		send_dot(dialogue);
+		dialogue_time(dialogue, now_us);
+	}
 }

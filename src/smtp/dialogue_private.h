@@ -41,7 +41,8 @@ enum step {
 };
 
 enum {
-	QUEUE_STEPS = 4, /* RSET MAIL RCPT DATA */
+	QUEUE_STEPS = 4,           /* RSET MAIL RCPT DATA */
+	DIALOGUE_NOTE_BYTES = 500, /* of a failure's text */
 };
 
 /* Something to pass on once. */
@@ -76,9 +77,20 @@ struct dialogue {
 	bool gate_open;
 };
 
-/* queue */
+/*
+ * dialogue.c: the queue.  _expect drops whatever was expected; _time is the last act of
+ * every call: a new head of the queue gets its deadline.
+ */
 enum step dialogue_head(const struct dialogue *d);
+void dialogue_pop(struct dialogue *d);
 void dialogue_push(struct dialogue *d, enum step step);
+void dialogue_expect(struct dialogue *d, enum step step);
+void dialogue_time(struct dialogue *d, int64_t now_us);
+
+/* The table's columns. */
+enum phase dialogue_step_phase(enum step step);
+enum dialogue_need dialogue_step_need(enum step step);
+void dialogue_judge(struct dialogue *d, enum step step, const struct reply *reply);
 
 /* `line` without CRLF, and the step that its reply belongs to. */
 void dialogue_command(struct dialogue *d, const char *line, enum step step);
@@ -94,8 +106,9 @@ static inline bool reply_refuses(const struct reply *reply)
 	return reply->code >= 400;
 }
 
+/* dialogue_end.c: evidence of a reply; of our own or the network's making, at the head */
 struct evidence dialogue_evidence(struct dialogue *d, enum step step, const struct reply *reply);
-enum phase dialogue_step_phase(enum step step);
+struct evidence dialogue_failure(const struct dialogue *d, enum failure failure);
 
 /* The outcome of the message under way; no-op when it is known. */
 void dialogue_settle(struct dialogue *d, const struct evidence *evidence);
@@ -109,9 +122,14 @@ void dialogue_ready(struct dialogue *d);
  */
 void dialogue_leave(struct dialogue *d, const struct evidence *evidence);
 void dialogue_break(struct dialogue *d, const struct evidence *evidence);
+void dialogue_break_off(struct dialogue *d, enum failure failure);
 
 /* A reply that has no place there. */
 void dialogue_wrong(struct dialogue *d, enum step step, const struct reply *reply);
+
+/* dialogue_reply.c: with nothing or nobody left to judge */
+void dialogue_on_idle(struct dialogue *d, enum step step, const struct reply *reply);
+void dialogue_on_quit(struct dialogue *d, enum step step, const struct reply *reply);
 
 /* dialogue_open.c: up to STEP_READY */
 void dialogue_on_greeting(struct dialogue *d, enum step step, const struct reply *reply);

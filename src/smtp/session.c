@@ -99,6 +99,9 @@ static bool meet_need(struct session *s)
 			return false;
 		}
 		s->events->on_ready(s->owner, s);
+		if (dialogue_need(s->dialogue) == NEED_WORK) {
+			buf_clear(&s->body); /* an idle session is a small one */
+		}
 		return true;
 	case NEED_BODY:
 		if (!tell(s, TOLD_GO)) {
