@@ -51,9 +51,9 @@ struct batch {
 	struct id token;
 	struct campaign *campaign;
 	struct slice tag;
-	bool suspect;                   /* its last owner died: what was sent of it may be unknown */
-	bool refiled;                   /* it came under another tag already: once is enough */
-	unsigned at_hand;               /* jobs of which record/ has not been told yet */
+	bool suspect;     /* its last owner died: what was sent of it may be unknown */
+	bool refiled;     /* it came under another tag already: once is enough */
+	unsigned at_hand; /* jobs of which record/ has not been told yet */
 	unsigned counts[OUTCOME_COUNT]; /* jobs by final state: what the close adds up */
 	void *claim;                    /* whose memory this is */
 	void *ledger;                   /* record/'s */

@@ -187,7 +187,7 @@ static struct network read_network(struct slice text)
 {
 	struct network network = {.prefix = 0};
 	size_t slash = slice_find(text, '/');
-	uint64_t prefix;
+	uint64_t prefix = 0;
 
 	if (!endpoint_parse(slice_first(text, slash), 0, &network.address) ||
 		!slice_number(slice_from(text, slash + 1), 128, &prefix)) {
