@@ -403,7 +403,8 @@ static void receive(struct session *session, struct slice bytes)
 		taken = handle(session, buf_slice(&session->in));
 		buf_drop(&session->in, taken);
 	}
-	if (session->in.spoiled) {
+	if (session->in.n > LINE_MAX_BYTES && session->state != SESSION_DEAD) {
+		buf_reset(&session->in);
 		session_send(session, SLICE("500 5.5.2 line too long\r\n"), 1);
 		session_end(session, THEN_CLOSE);
 	}
@@ -438,12 +439,20 @@ static void handshake(struct session *session)
 	}
 	ERR_clear_error();
 	done = SSL_do_handshake(session->ssl);
-	if (done == 1) {
+	switch (done == 1 ? SSL_ERROR_NONE : SSL_get_error(session->ssl, done)) {
+	case SSL_ERROR_NONE:
 		session->state = SESSION_COMMAND;
 		buf_reset(&session->in);
 		log_event(session, "tls");
-	} else if (SSL_get_error(session->ssl, done) != SSL_ERROR_WANT_READ) {
+		break;
+	case SSL_ERROR_WANT_READ:
+		break;
+	case SSL_ERROR_WANT_WRITE:
+		loop_change(session->server->loop, &session->watch, EPOLLIN | EPOLLOUT);
+		break;
+	default:
 		die(session, "tls_failed");
+		break;
 	}
 }
 
@@ -534,7 +543,7 @@ void session_open(struct site *site, int fd, const struct sockaddr_in *peer)
 	session->active_us = now_us(session);
 	(void)inet_ntop(AF_INET, &peer->sin_addr, session->source, sizeof(session->source));
 	session->count = count_source(session);
-	buf_init(&session->in, LINE_MAX_BYTES);
+	buf_init(&session->in, LINE_MAX_BYTES + SERVER_READ_BYTES);
 	output_init(&session->out);
 	list_push(&server->sessions, &session->link);
 	server->stats.connections++;

@@ -309,3 +309,15 @@ def test_stats(world):
         client.deliver()
     stats = world.stop()
     assert stats["messages"] == 2 and stats["connections"] == 1 and stats["cpu_us_per_message"] > 0
+
+
+def test_a_line_without_end(world):
+    with Client(world) as client:
+        client.hello()
+        client.send(b"x" * 100_000)
+        assert client.rest().startswith(b"500 5.5.2")
+    with Client(world) as client:
+        client.hello()
+        client.send("NOO")
+        client.send("P\r\n" + "NOOP\r\n" * 20000)
+        assert [client.reply()[:3] for _ in range(20001)] == ["250"] * 20001
