@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { POISON_LEASES = 4 };
+enum {
+	POISON_LEASES = 12
+}; /* alone and without an attempt: more often than a machine that is ill kills us */
 
 /* While one claim's answers are read. */
 struct reading {

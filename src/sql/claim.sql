@@ -6,7 +6,8 @@
 --
 -- Between campaigns of one key the share goes by weight: by what each would have got, and
 -- where that is equal by a weighted draw that the token decides.  A batch that was lost by
--- three owners is claimed an eighth at a time, to close in on the job that kills.
+-- three owners is claimed an eighth at a time, to close in on the job that kills; the eighth
+-- begins anew, since most of its jobs are innocent: only who is lost alone again is suspect.
 --
 -- The pairs (priority, not_before) are compared as rows so that batches_claim gives the
 -- range and no plan can go through batches_due, which is of all tenants.
@@ -118,7 +119,8 @@ WITH asked AS (
 		jobs, not_before, owner, token, leases, suspect, refiled, first_leased_at,
 		content_id, content_version, keys, attempt_no, due, source, first_at)
 	SELECT c.tenant_id, c.split_id, c.campaign_id, c.pool, c.tag, c.priority, c.state,
-		c.jobs[:c.n], c.not_before, $7::uuid, $8::uuid, c.leases + 1, c.suspect,
+		c.jobs[:c.n], c.not_before, $7::uuid, $8::uuid,
+		CASE WHEN c.leases >= 3 THEN 1 ELSE c.leases + 1 END, c.suspect,
 		c.refiled, coalesce(c.first_leased_at, now()), c.pinned_content,
 		c.pinned_version, c.keys, c.attempt_no[:c.n], c.due[:c.n], c.source[:c.n],
 		c.first_at[:c.n]

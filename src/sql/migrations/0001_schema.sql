@@ -60,7 +60,7 @@ CREATE TABLE penguin.campaigns (
 	not_before timestamptz,
 	not_after timestamptz,
 	expires_after interval NOT NULL DEFAULT interval '3 days'
-		CHECK (expires_after BETWEEN interval '1 minute' AND interval '30 days'),
+		CHECK (expires_after BETWEEN interval '1 second' AND interval '30 days'),
 	on_in_doubt text NOT NULL DEFAULT 'retry'
 		CHECK (on_in_doubt IN ('retry', 'assume_sent', 'hold')),
 	stream text NOT NULL DEFAULT 'default' CHECK (stream NOT IN ('', '*')),

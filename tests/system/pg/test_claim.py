@@ -154,8 +154,8 @@ def test_fenced_worker_stops_and_loses_nothing(shop, run):
 def test_a_job_that_kills_is_quarantined_alone(shop, run):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, recipients=["killer@x.example"])
-    for _ in range(3):
-        run(hold_ms=60000, run_ms=700, drain=0).finish()
+    for _ in range(11):
+        run(hold_ms=60000, run_ms=500, drain=0).finish()
     lines = run(run_ms=2000).finish()
     assert jobs_of(lines) == []
     assert shop.account(campaign) == {"failed": 1}
