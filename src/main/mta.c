@@ -92,6 +92,7 @@ static void set_limits(void)
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN); /* until there is something to reload */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
@@ -125,7 +126,6 @@ static int run(struct program *program)
 	int status = EX_OK;
 
 	buf_init(&why, 0);
-	set_limits();
 	program->loop = loop_new();
 	if (!worker_open(program->loop, program->config, &program->worker, &why)) {
 		(void)fprintf(stderr, "penguin-mta: %s\n", buf_string(&why));
@@ -161,6 +161,7 @@ static int load_and_run(const char *path)
 	struct buf problems;
 	int status;
 
+	set_limits();
 	buf_init(&problems, 0);
 	if (!config_load(path, &program.config, &problems)) {
 		(void)fputs(buf_string(&problems), stderr);
