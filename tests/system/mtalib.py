@@ -184,8 +184,12 @@ class Stack:
     def log_text(self):
         return (self.directory / "mta.log").read_text()
 
-    def campaign(self, **settings):
-        return self.shop.campaign(**settings)
+    def campaign(self, expires_s=None, **settings):
+        campaign = self.shop.campaign(**settings)
+        if expires_s is not None:
+            self.shop.session.query("UPDATE penguin.campaigns SET expires_after = %s * interval '1 s' WHERE id = %s",
+                                    expires_s, campaign)
+        return campaign
 
     def enqueue(self, campaign, recipients, variables=None):
         from penguin import uuid7

@@ -1,0 +1,145 @@
+"""What an operator or an app does while mail is on its way: pause, cancel, suppress, hold, reload."""
+import time
+
+from mtalib import WORLD
+from penguin import NIL
+
+SLOW = """
+rules:
+  - at: mail
+    delay: 100ms
+"""
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+def settle(stack, campaign):
+    """No message of the campaign is on the wire any more."""
+    before = -1
+    while len(stack.world.ledger()) != before:
+        before = len(stack.world.ledger())
+        time.sleep(1)
+    return before
+
+
+def test_a_paused_campaign_stops_and_a_resumed_one_ends(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(400))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        s.shop.session.run("campaign_pause", s.shop.tenant, campaign, "test")
+        time.sleep(2)
+        sent = settle(s, campaign)
+        assert sent < 400
+        account = s.account(campaign)
+        assert account.get("leased", 0) == 0 and account["waiting"] == 400 - sent
+        s.shop.session.run("campaign_resume", s.shop.tenant, campaign)
+        assert s.check(campaign) == {"delivered": 400}
+        s.stop()
+
+
+def test_a_cancelled_campaign_sends_no_more_and_is_accounted(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(400))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        s.shop.session.run("campaign_cancel", s.shop.tenant, campaign, "test")
+        account = s.check(campaign)
+        assert account["delivered"] == len(s.world.ledger()) < 400
+        assert account["cancelled"] == 400 - account["delivered"]
+        s.stop()
+
+
+def test_who_is_suppressed_gets_nothing_also_when_it_comes_late(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        session = s.shop.session
+        add = "INSERT INTO penguin.suppressions (tenant_id, address, stream, reason) VALUES (%s, %s, %s, 'unsubscribe')"
+        session.query(add, s.shop.tenant, "user7@d8.test", "*")
+        session.query(add, s.shop.tenant, "user8@d9.test", "other-stream")
+        s.enqueue(campaign, people(300))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 10)
+        session.query(add, s.shop.tenant, "@d50.test", "news")
+        late = time.time()
+        account = s.check(campaign)
+        reached = {line["recipient"] for line in s.world.ledger()}
+        assert "user7@d8.test" not in reached and "user8@d9.test" in reached
+        assert account["suppressed"] >= 2 and account["delivered"] == len(s.world.ledger())
+        from datetime import datetime
+        for line in s.world.ledger():
+            if line["domain"] == "d50.test":
+                assert datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp() < late + 3
+        s.stop()
+
+
+def test_a_held_domain_waits_and_goes_when_released(stack):
+    with stack() as s:
+        campaign = s.campaign()
+        s.shop.session.run("hold_add", NIL, "domain", "d3.test", "their request", None)
+        s.start()
+        time.sleep(1)
+        s.enqueue(campaign, people(200))
+        s.wait(campaign, lambda a: a.get("delivered", 0) == 196)
+        time.sleep(1)
+        assert not [line for line in s.world.ledger() if line["domain"] == "d3.test"]
+        s.shop.session.run("hold_release", NIL, "domain", "d3.test")
+        assert s.check(campaign) == {"delivered": 200}
+        s.stop()
+
+
+def test_every_attempt_has_the_same_bytes(stack, tmp_path):
+    """Two attempts around a reload, a new key, a new token key and a new content version."""
+    rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    reply: 451 4.3.0 later\n    accept: true\n"
+    boxes = tmp_path / "boxes"
+    with stack(world=WORLD + rule, world_options=["--mailboxes", str(boxes)],
+               config={"retry": {"first": "4s", "max": "4s"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"], [{"name": "Ann \u00e9"}])
+        s.start()
+        s.wait(campaign, lambda a: a.get("retrying") == 1)
+        s.add_key("a0")
+        s.set_content({"from": "other@news.shop.test", "subject": "Other", "text": "Other"})
+        s.reload(limits={"jobs": 500})
+        s.wait(campaign)
+        first, second = sorted(boxes.rglob("*.eml"))
+        assert first.read_bytes() == second.read_bytes()
+        # and what is new goes for new jobs
+        s.enqueue(campaign, ["bob@d1.test"])
+        s.wait(campaign)
+        (third,) = [p for p in boxes.rglob("*.eml") if p not in (first, second)]
+        assert b"Subject: Other" in third.read_bytes()
+        assert third.read_bytes().count(b"DKIM-Signature:") == 2
+        s.stop()
+
+
+def test_a_wrong_file_is_refused_and_the_old_one_goes_on(stack):
+    with stack() as s:
+        campaign = s.campaign()
+        s.start()
+        s.enqueue(campaign, people(20))
+        s.wait(campaign)
+        s.reload(default_site={"connections": "many"})
+        time.sleep(0.5)
+        s.enqueue(campaign, people(20))
+        assert s.check(campaign) == {"delivered": 40}
+        assert "reload_refused" in s.log_text()
+        s.stop()
+
+
+def test_a_key_that_dns_does_not_hold_stops_the_campaign(stack):
+    with stack() as s:
+        s.publish("r1", "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA")
+        campaign = s.campaign()
+        s.enqueue(campaign, people(20))
+        s.start()
+        s.wait(campaign, lambda a: a.get("waiting") == 20 and s.shop.session.value(
+            "SELECT count(*) FROM penguin.holds WHERE kind = 'campaign'") == 1)
+        reason = s.shop.session.value("SELECT reason FROM penguin.holds WHERE kind = 'campaign'")
+        assert "r1._domainkey.news.shop.test. IN TXT" in reason and "another key" in reason
+        assert s.world.ledger() == []
+        s.stop()

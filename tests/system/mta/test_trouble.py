@@ -1,0 +1,107 @@
+"""Hosts, networks, Postgres and we ourselves fail: nothing is lost."""
+import time
+
+from mtalib import WORLD
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+def test_the_worker_killed_ten_times_loses_nothing(stack):
+    slow = "\nrules:\n  - at: mail\n    delay: 20ms\n"
+    with stack(world=WORLD + slow, config={"lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"},
+                                           "timeouts": {"scale": 0.001}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(3000))
+        for round_ in range(10):
+            s.start()
+            s.wait(campaign, lambda a, n=round_: len(s.world.ledger()) > 60 * (n + 1))
+            s.kill()
+        s.start()
+        s.wait(campaign, timeout=120)
+        lost, duplicate, misreported = s.join(campaign)
+        assert not lost and not misreported
+        assert s.account(campaign) == {"delivered": 3000}
+        assert {line["recipient"] for line in s.world.ledger()} == set(people(3000))
+        # Until there is a journal, what was sent since the last report may be sent twice.
+        assert len(duplicate) < 10 * 400
+        s.stop()
+
+
+def test_a_dead_host_defers_and_the_next_one_delivers(stack):
+    world = WORLD + """
+  - domain: half.test
+    mx: ["10 dead.post.test", "20 mx1.post.test"]
+  - domain: dead.test
+    mx: ["10 dead.post.test"]
+  - domain: dead.post.test
+    a: 127.0.99.9
+  - domain: null.test
+    mx: "0 ."
+"""
+    with stack(world=world) as s:
+        campaign = s.campaign(expires_s=6)
+        s.enqueue(campaign, ["a@half.test", "a@dead.test", "a@null.test", "a@nowhere.test", "a@d1.test"])
+        s.start()
+        account = s.check(campaign)
+        assert account == {"delivered": 2, "expired": 1, "bounced": 2}, s.attempts(campaign)
+        reached = {line["recipient"] for line in s.world.ledger()}
+        assert reached == {"a@half.test", "a@d1.test"}
+        s.stop()
+
+
+def test_postgres_away_in_mid_campaign_loses_nothing(stack):
+    slow = "\nrules:\n  - at: mail\n    delay: 50ms\n"
+    with stack(world=WORLD + slow) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1500))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) > 50)
+        for _ in range(5):
+            s.shop.session.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                 " WHERE application_name = 'penguin-mta' AND datname = current_database()")
+            time.sleep(0.4)
+        assert s.check(campaign) == {"delivered": 1500}
+        s.stop()
+
+
+def test_a_lost_answer_to_the_dot_is_in_doubt_and_sent_again(stack):
+    rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    then: reset\n"
+    with stack(world=WORLD + rule) as s:
+        campaign = s.campaign()
+        (job,) = s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign)
+        assert s.account(campaign) == {"delivered": 1}
+        first, second = s.attempts(campaign)
+        assert first["flags"] & 1 and first["phase"] == "dot"  # possible duplicate: said, not hidden
+        assert [line["job"] for line in s.world.ledger()] == [job, job]
+        assert len({line["sha256"] for line in s.world.ledger()}) == 1
+        s.stop()
+
+
+def test_loopback_is_refused_by_default(stack):
+    with stack(config={"guard": {"allow": []}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(10))
+        s.start()
+        account = s.check(campaign)
+        assert account == {"bounced": 10} or account == {"failed": 10}, s.attempts(campaign)
+        assert s.world.events("connect") == []
+        s.stop()
+
+
+def test_sigterm_gives_back_what_was_not_sent(stack):
+    slow = "\nrules:\n  - at: mail\n    delay: 100ms\n"
+    with stack(world=WORLD + slow, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(500))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) > 10)
+        s.stop()
+        account = s.account(campaign)
+        assert account == {"delivered": len(s.world.ledger()), "waiting": 500 - len(s.world.ledger())}
+        s.start()
+        assert s.check(campaign) == {"delivered": 500}
+        s.stop()
