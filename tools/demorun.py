@@ -1,0 +1,229 @@
+"""The demo's story, told to the terminal: tools/demo prepares the machine and starts it.
+
+A campaign of 1,000 recipients in 50 domains goes from Postgres to mailboxes of a simulated internet,
+and is accounted for afterwards: every signature judged by libopendkim, the ledger of what was really
+received joined with the database by job id.  Exit 0 only when nothing is off.
+"""
+import argparse
+import csv
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
+
+from mtalib import BUILD, DOMAIN, Stack  # noqa: E402
+
+MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
+
+WORLD = """
+dns:
+  listen: 127.0.0.1:0
+  dkim_dir: dkim
+smtp:
+  port: 0
+  keywords: [PIPELINING, SIZE 52428800, 8BITMIME, ENHANCEDSTATUSCODES, STARTTLS]
+  latency: 5ms
+tls:
+  directory: .
+hosts:
+  - host: "mx[1-5].post.test"
+    address: 127.0.10.{1}
+domains:
+  - domain: "d[1-50].test"
+    mx: ["10 mx{1%5+1}.post.test", "20 mx{1+1%5+1}.post.test"]
+rules:
+  - at: rcpt
+    recipient: "later*@*"
+    nth: 1-1
+    per: recipient
+    reply: 450 4.2.0 mailbox busy, try again later
+  - at: rcpt
+    recipient: "gone*@*"
+    reply: 550 5.1.1 no such user here
+"""
+
+CONTENT = {
+    "from": {"email": f"ann@{DOMAIN}", "name": "Ann of the Shop"},
+    "subject": "{{name}}, news for {{city}}",
+    "text": "Dear {{name}},\n\nthis week in {{city}}: {{offer}}.\n\nAnn\n",
+    "html": "<p>Dear {{name}},</p><p>this week in <b>{{city}}</b>: {{offer}}.</p><p>Ann</p>\n",
+}
+
+# What the world received, joined with what Postgres says: the demo prints it, the tests break it.
+JOIN = """
+WITH said AS (
+    SELECT DISTINCT ON (a.job_id) a.job_id, a.state
+    FROM penguin.attempts a
+    WHERE a.tenant_id = %(tenant)s AND a.campaign_id = %(campaign)s
+    ORDER BY a.job_id, a.id DESC
+), got AS (
+    SELECT job AS job_id, count(*) AS lines, min(recipient) AS recipient
+    FROM demo_ledger GROUP BY job
+), both_sides AS (
+    SELECT j.id, j.recipient, s.state, g.lines, g.recipient AS received_by
+    FROM (SELECT id, recipient FROM penguin.jobs
+        WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s) j
+    LEFT JOIN said s ON s.job_id = j.id
+    FULL JOIN got g ON g.job_id = j.id
+)
+SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,
+    count(*) FILTER (WHERE state = 'bounced') AS bounced,
+    count(*) FILTER (WHERE state = 'retrying') AS deferred,
+    count(*) FILTER (WHERE lines IS NULL AND (state = 'delivered' OR state IS NULL)) AS lost,
+    count(*) FILTER (WHERE lines > 1) AS duplicate,
+    count(*) FILTER (WHERE lines > 0 AND (state IS DISTINCT FROM 'delivered'
+        OR lower(received_by) IS DISTINCT FROM lower(recipient))) AS misreported
+FROM both_sides"""
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def make_csv(count=1000, domains=50):
+    """A campaign's list, as an app would export it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["email", "name", "city", "offer"])
+    cities = ["Lisboa", "Köln", "Kraków", "Paris", "東京"]
+    for i in range(count):
+        kind = "later" if i % 20 == 3 else "gone" if i % 25 == 7 else "reader"
+        writer.writerow([f"{kind}{i}@d{i % domains + 1}.test", f"{kind.capitalize()} {i}",
+                         cities[i % len(cities)], f"{i % 60 + 10} % off, \"only today\""])
+    return out.getvalue()
+
+
+def load_ledger(session, lines):
+    session.query("DROP TABLE IF EXISTS demo_ledger")
+    session.query("CREATE TEMP TABLE demo_ledger (job uuid, recipient text, line jsonb)")
+    for line in lines:
+        session.query("INSERT INTO demo_ledger VALUES (%s, %s, %s)", line["job"], line["recipient"], json.dumps(line))
+
+
+def join(session, tenant, campaign):
+    """delivered, bounced, deferred, lost, duplicate, misreported"""
+    with session.connection.cursor() as cursor:
+        cursor.execute(JOIN, {"tenant": tenant, "campaign": campaign})
+        return dict(zip([c.name for c in cursor.description], cursor.fetchone()))
+
+
+def progress(stack, campaign, total):
+    """A bar until nothing waits any more."""
+    begin = time.monotonic()
+    while True:
+        account = stack.account(campaign)
+        done = sum(n for state, n in account.items() if state not in ("waiting", "leased", "retrying"))
+        if sys.stdout.isatty():
+            full = 40 * done // total
+            print(f"\r  [{'#' * full}{'.' * (40 - full)}] {done}/{total}", end="", flush=True)
+        if done == total:
+            break
+        if time.monotonic() - begin > 240 or stack.mta.poll() is not None:
+            say()
+            raise SystemExit(f"demo: not finished: {account}\n{stack.log_text()[-2000:]}")
+        time.sleep(0.2)
+    print("\r" if sys.stdout.isatty() else "", end="")
+    say(f"  {total} jobs settled in {time.monotonic() - begin:.1f} s")
+
+
+def judge_signatures(stack, boxes):
+    records = stack.directory / "records"
+    records.write_text("".join(f"{p.name} {p.read_text()}\n" for p in sorted((stack.directory / "dkim").iterdir())))
+    answer = subprocess.run([BUILD / "tools" / "dkim" / "dkim-verify", records, boxes],
+                            stdout=subprocess.PIPE, text=True, check=False)
+    say("  " + answer.stdout.strip().splitlines()[-1])
+    return answer.returncode == 0
+
+
+def show_one(boxes):
+    path = sorted(boxes.rglob("reader*/*.eml"))[0]
+    say(f"\n== One of them, as it was received ({path.parent.name})\n")
+    say("\n".join("  " + line for line in path.read_bytes().decode("ascii").replace("\r", "").splitlines()))
+
+
+def run(stack, boxes):
+    session = stack.shop.session
+    stack.add_key("e1", "ED25519")
+    say(f"\n== A tenant, two DKIM keys of {DOMAIN} (RSA-2048 and Ed25519), a content, a campaign")
+    campaign = stack.campaign(start=False)
+    rows = list(csv.DictReader(io.StringIO(make_csv())))
+    stack.enqueue(campaign, [r.pop("email") for r in rows], rows)
+    say(f"  {len(rows)} jobs enqueued from a CSV with merge columns, in 50 domains")
+    say("\n== Sending")
+    session.run("campaign_start", stack.shop.tenant, campaign)
+    stack.start()
+    progress(stack, campaign, len(rows))
+    attempts = session.value("SELECT count(*) FROM penguin.attempts WHERE state = 'retrying'")
+    say(f"  {attempts} attempts were deferred and made again")
+    say("\n== Signatures of all received messages, judged by libopendkim against the world's DNS")
+    signed = judge_signatures(stack, boxes)
+    load_ledger(session, stack.world.ledger())
+    say("\n== The world's ledger joined with Postgres by job id")
+    say("\n".join("  " + line for line in JOIN.strip().splitlines()))
+    sums = join(session, stack.shop.tenant, campaign)
+    say()
+    for name, number in sums.items():
+        say(f"  {name:<12} {number:>6}")
+    stack.shop.account(campaign)  # a recount from the rows agrees with the counters, or this raises
+    fine = signed and sums["lost"] == sums["duplicate"] == sums["misreported"] == sums["deferred"] == 0
+    fine = fine and sums["delivered"] + sums["bounced"] == len(rows) and sums["bounced"] == 40
+    show_one(boxes)
+    return fine
+
+
+def where_next(stack):
+    say("\n== Where to look next")
+    say("  man -l man/penguin-sql.7           every table, and how an app enqueues")
+    say("  man -l man/penguin-mta.yaml.5      every setting")
+    say(f"  {stack.directory}/delivery.log     a line for each attempt (man/penguin-log.5)")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/demo", description=__doc__.split("\n")[0])
+    parser.add_argument("--keep", action="store_true", help="leave everything running, to explore")
+    options = parser.parse_args()
+    pgtemp = ROOT / "tests" / "pgtemp"
+    say("== A throwaway Postgres, a simulated internet (penguin-world)")
+    place, _ = subprocess.run([pgtemp, "start"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[:2]
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="penguin-demo."))
+    dsn = f"host={place} user=postgres dbname=postgres"
+    import psycopg2
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for path in MIGRATIONS:
+            cursor.execute(path.read_text())
+    connection.close()
+    boxes = directory / "mail"
+    try:
+        with Stack(dsn, directory, world=WORLD, content=CONTENT, world_options=["--mailboxes", str(boxes)],
+                   config={"retry": {"first": "2s"}, "default_site": {"connections": 4}}) as stack:
+            fine = run(stack, boxes)
+            where_next(stack)
+            if options.keep:
+                say(f"\n  psql '{dsn}'    penguin-mta is process {stack.mta.pid}, its files are in {directory}")
+                say("  Ctrl-C ends everything and cleans up.")
+                try:
+                    while stack.mta.poll() is None:
+                        time.sleep(1)
+                except KeyboardInterrupt:
+                    say()
+            stack.stop()
+    finally:
+        subprocess.run([pgtemp, "stop", place], check=True)
+        shutil.rmtree(directory, ignore_errors=True)
+    say("\ndemo: all is well" if fine else "\ndemo: SOMETHING IS OFF, see above")
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())
