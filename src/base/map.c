@@ -44,7 +44,6 @@ struct map {
  */
 static uint64_t process_seed(void)
 {
-	/* NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel hands an address over as a number */
 	const void *random = (const void *)getauxval(AT_RANDOM);
 
 	return random != NULL ? XXH3_64bits(random, 16) : 0;

@@ -123,6 +123,26 @@ static void claim_free(struct claim **claim)
 	mem_free(c);
 }
 
+/* The kind a claimed row is of: asked_count when it is of none. */
+static size_t kind_of(const struct claimer *claimer, const struct pg_answer *answer, size_t row)
+{
+	struct id tenant = pg_id(answer, 0, row, 0);
+	struct slice pool = pg_text(answer, 0, row, 3);
+	struct slice tag = pg_text(answer, 0, row, 4);
+	int64_t priority = pg_number(answer, 0, row, 5);
+	size_t i;
+
+	for (i = 0; i < claimer->asked_count; i++) {
+		const struct ready *kind = &claimer->asked[i];
+
+		if (kind->priority == priority && id_equal(kind->tenant, tenant) &&
+			slice_equal(kind->pool, pool) && slice_equal(kind->tag, tag)) {
+			break;
+		}
+	}
+	return i;
+}
+
 /* What each key got; kinds that got less than they asked for are used up. */
 static void settle(struct intake *intake, const struct pg_answer *answer)
 {
@@ -130,19 +150,10 @@ static void settle(struct intake *intake, const struct pg_answer *answer)
 	unsigned *got = mem_array(claimer->asked_count, sizeof(got[0]));
 
 	for (size_t row = 0; row < pg_rows(answer, 0); row++) {
-		struct id tenant = pg_id(answer, 0, row, 0);
-		struct slice pool = pg_text(answer, 0, row, 3);
-		struct slice tag = pg_text(answer, 0, row, 4);
-		int64_t priority = pg_number(answer, 0, row, 5);
+		size_t kind = kind_of(claimer, answer, row);
 
-		for (size_t i = 0; i < claimer->asked_count; i++) {
-			const struct ready *kind = &claimer->asked[i];
-
-			if (kind->priority == priority && id_equal(kind->tenant, tenant) &&
-				slice_equal(kind->pool, pool) && slice_equal(kind->tag, tag)) {
-				got[i] += (unsigned)pg_number(answer, 0, row, 7);
-				break;
-			}
+		if (kind < claimer->asked_count) {
+			got[kind] += (unsigned)pg_number(answer, 0, row, 7);
 		}
 	}
 	for (size_t i = 0; i < claimer->asked_count; i++) {

@@ -290,11 +290,12 @@ static void drop_empty(struct intake *intake, struct claim *claim)
 	for (size_t i = 0; i < count; i++) {
 		bool last = claim->open == 1;
 
-		if (claim->batches[i].at_hand == 0) {
-			intake_batch_over(intake, &claim->batches[i]);
-			if (last) {
-				return; /* the claim is freed */
-			}
+		if (claim->batches[i].at_hand > 0) {
+			continue;
+		}
+		intake_batch_over(intake, &claim->batches[i]);
+		if (last) {
+			return; /* the claim is freed */
 		}
 	}
 }

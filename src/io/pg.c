@@ -291,13 +291,12 @@ static void write_waiting(struct pg *pg)
 	while (link != NULL && pg->flying.count < FLYING_MAX) {
 		struct list_link *next = list_next(&pg->waiting, link);
 		struct pg_request *request = LIST_OWNER(link, struct pg_request, link);
+		bool ready = request->ready_us <= now_us;
 
-		if (request->ready_us <= now_us) {
-			if (!write_one(pg, request)) {
-				return;
-			}
-			wrote = true;
+		if (ready && !write_one(pg, request)) {
+			return;
 		}
+		wrote = wrote || ready;
 		link = next;
 	}
 	if (wrote) {

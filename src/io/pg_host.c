@@ -50,16 +50,19 @@ static void add_addresses(struct pg_lookup *lookup, struct slice host, struct sl
 	struct addrinfo *found = NULL;
 	char *name = slice_string(host);
 
-	if (getaddrinfo(name, NULL, &hints, &found) == 0) {
-		for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
-			char text[INET6_ADDRSTRLEN];
+	if (getaddrinfo(name, NULL, &hints, &found) != 0) {
+		found = NULL;
+	}
+	for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+		char text[INET6_ADDRSTRLEN];
 
-			if (lookup->count < ADDRESSES_MAX &&
-				getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL,
-					0, NI_NUMERICHOST) == 0) {
-				add_entry(lookup, host, slice_of(text), port);
-			}
+		if (lookup->count < ADDRESSES_MAX &&
+			getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof(text), NULL, 0,
+				NI_NUMERICHOST) == 0) {
+			add_entry(lookup, host, slice_of(text), port);
 		}
+	}
+	if (found != NULL) {
 		freeaddrinfo(found);
 	}
 	mem_free(name);

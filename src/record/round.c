@@ -61,12 +61,14 @@ static const struct id *next_tenant(const struct walk *walks, size_t count)
 	const struct id *first = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		if (walks[i].done < walks[i].count) {
-			const struct id *at = walks[i].tenant(walks[i].round, walks[i].done);
+		const struct id *at;
 
-			if (first == NULL || slice_compare(id_slice(at), id_slice(first)) < 0) {
-				first = at;
-			}
+		if (walks[i].done >= walks[i].count) {
+			continue;
+		}
+		at = walks[i].tenant(walks[i].round, walks[i].done);
+		if (first == NULL || slice_compare(id_slice(at), id_slice(first)) < 0) {
+			first = at;
 		}
 	}
 	return first;

@@ -123,10 +123,18 @@ bool canon_split(struct slice headers, struct fields *ret_fields)
 	return true;
 }
 
+/* Behind the characters at i that are no blanks and no line ends; i where there is none. */
+static size_t run_end(struct slice value, size_t i)
+{
+	while (i < value.n && !is_blank(value.p[i]) && value.p[i] != '\r' && value.p[i] != '\n') {
+		i++;
+	}
+	return i;
+}
+
 void canon_field(const struct field *field, struct buf *out)
 {
 	struct slice value = slice_from(field->text, slice_find(field->text, ':') + 1);
-	bool gap = false;
 	bool begun = false;
 
 	for (size_t i = 0; i < field->name.n; i++) {
@@ -136,24 +144,18 @@ void canon_field(const struct field *field, struct buf *out)
 	}
 	buf_add_byte(out, ':');
 	for (size_t i = 0; i < value.n;) {
-		size_t run = i;
+		size_t end = run_end(value, i);
 
-		while (run < value.n && !is_blank(value.p[run]) && value.p[run] != '\r' &&
-			value.p[run] != '\n') {
-			run++;
-		}
-		if (run > i) {
-			if (gap && begun) {
-				buf_add_byte(out, ' ');
-			}
-			buf_add(out, slice_make(value.p + i, run - i));
-			begun = true;
-			gap = false;
-			i = run;
-		} else {
-			gap = true;
+		if (end == i) {
 			i++;
+			continue;
 		}
+		if (begun) {
+			buf_add_byte(out, ' ');
+		}
+		buf_add(out, slice_make(value.p + i, end - i));
+		begun = true;
+		i = end;
 	}
 	buf_add(out, SLICE("\r\n"));
 }
@@ -167,20 +169,35 @@ static void body_line(struct slice line, struct buf *out)
 		line.n--;
 	}
 	for (size_t i = 0; i < line.n; i++) {
-		if (!is_blank(line.p[i])) {
-			continue;
+		if (!is_blank(line.p[i]) || (line.p[i] == ' ' && !is_blank(line.p[i + 1]))) {
+			continue; /* neither a run nor a tab */
 		}
-		if (line.p[i] == '\t' || is_blank(line.p[i + 1])) { /* a run, or a tab */
-			buf_add(out, slice_make(line.p + from, i - from));
-			buf_add_byte(out, ' ');
-			while (is_blank(line.p[i + 1])) {
-				i++;
-			}
-			from = i + 1;
+		buf_add(out, slice_make(line.p + from, i - from));
+		buf_add_byte(out, ' ');
+		while (is_blank(line.p[i + 1])) {
+			i++;
 		}
+		from = i + 1;
 	}
 	buf_add(out, slice_make(line.p + from, line.n - from));
 	buf_add(out, SLICE("\r\n"));
+}
+
+/* The line at *from, which moves behind it.  False when the last one has a CR or LF of its own. */
+static bool next_line(struct slice body, size_t *from, struct slice *ret_line)
+{
+	const char *p = body.p + *from;
+	size_t rest = body.n - *from;
+	size_t end = line_end(body, *from);
+
+	if (end > 0) {
+		*ret_line = slice_make(p, end - 2 - *from);
+		*from = end;
+		return true;
+	}
+	*ret_line = slice_make(p, rest);
+	*from = body.n;
+	return memchr(p, '\r', rest) == NULL && memchr(p, '\n', rest) == NULL;
 }
 
 bool canon_body(struct slice body, struct buf *out)
@@ -189,27 +206,31 @@ bool canon_body(struct slice body, struct buf *out)
 	size_t kept = out->n; /* behind the last line that is not empty */
 
 	while (from < body.n) {
-		size_t end = line_end(body, from);
 		struct slice line;
 
-		if (end == 0) {
-			if (memchr(body.p + from, '\r', body.n - from) != NULL ||
-				memchr(body.p + from, '\n', body.n - from) != NULL) {
-				return false;
-			}
-			line = slice_make(body.p + from, body.n - from);
-			end = body.n;
-		} else {
-			line = slice_make(body.p + from, end - 2 - from);
+		if (!next_line(body, &from, &line)) {
+			return false;
 		}
 		body_line(line, out);
 		if (out->n > 2 && (out->n < 4 || memcmp(out->p + out->n - 4, "\r\n\r\n", 4) != 0)) {
 			kept = out->n;
 		}
-		from = end;
 	}
 	buf_cut(out, kept);
 	return !out->spoiled;
+}
+
+/* Fields of one name, the last first (RFC 6376 section 5.4.2); their number. */
+static size_t pick_name(const struct fields *fields, const char *name, struct pick *ret_picks)
+{
+	size_t n = 0;
+
+	for (size_t f = fields->count; f-- > 0;) {
+		if (slice_equal_nocase(fields->at[f].name, slice_of(name))) {
+			ret_picks[n++] = (struct pick){name, &fields->at[f]};
+		}
+	}
+	return n;
 }
 
 size_t canon_pick(const struct fields *fields, struct pick ret_picks[CANON_PICKS])
@@ -217,14 +238,7 @@ size_t canon_pick(const struct fields *fields, struct pick ret_picks[CANON_PICKS
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(signed_names); i++) {
-		struct slice name = slice_of(signed_names[i].name);
-
-		for (size_t f = fields->count; f-- > 0;) {
-			if (slice_equal_nocase(fields->at[f].name, name)) {
-				ret_picks[n++] =
-					(struct pick){signed_names[i].name, &fields->at[f]};
-			}
-		}
+		n += pick_name(fields, signed_names[i].name, ret_picks + n);
 		if (signed_names[i].over) {
 			ret_picks[n++] = (struct pick){signed_names[i].name, NULL};
 		}

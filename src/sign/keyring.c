@@ -60,10 +60,10 @@ struct err keyring_open(
 	char *path = slice_string(settings->directory);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct keyring *keyring;
-	struct err err = ERR_OK;
 
 	if (fd < 0) {
-		err = err_system();
+		struct err err = err_system();
+
 		buf_add_format(why, "keys.directory: %s: %s", path, err_text(err));
 		mem_free(path);
 		return err;

@@ -99,8 +99,9 @@ static void begin_field(
 		key_is_ed25519(key) ? "ed25519-sha256" : "rsa-sha256", key->domain, key->selector);
 	buf_add_format(out, "\tt=%lld;", (long long)signed_s);
 	if (native->expire_us > 0) {
-		buf_add_format(out, " x=%lld;",
-			(long long)(signed_s + native->expire_us / TIME_SECOND_US));
+		int64_t expires_s = signed_s + native->expire_us / TIME_SECOND_US;
+
+		buf_add_format(out, " x=%lld;", (long long)expires_s);
 	}
 	buf_add_text(out, "\r\n");
 	add_names(native, out);

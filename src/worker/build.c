@@ -79,7 +79,6 @@ static bool add_token(struct token_ring *ring, const struct config_token_key *ke
 {
 	uint64_t id;
 	struct buf secret;
-	struct err err = ERR_OK;
 	bool fine = slice_number(slice_of(key->name), 255, &id) && id > 0;
 
 	buf_init(&secret, 4096);
@@ -87,7 +86,8 @@ static bool add_token(struct token_ring *ring, const struct config_token_key *ke
 		buf_add_format(
 			why, "tokens.keys.%s: a key's id is a number from 1 to 255", key->name);
 	} else {
-		err = config_secret_read(key->file, &secret);
+		struct err err = config_secret_read(key->file, &secret);
+
 		if (!err_is(err)) {
 			err = token_ring_add(ring, (uint8_t)id, buf_slice(&secret));
 		}

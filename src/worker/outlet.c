@@ -285,6 +285,14 @@ static bool feed_idle(struct outlet *outlet)
 	return true;
 }
 
+/* Sessions that are open bring their own events; without any, only the clock does. */
+static void wait_to_open(struct outlet *outlet, const struct lane_answer *answer)
+{
+	if (sessions_count(outlet->sessions) == 0 || answer->wait_us != LANE_WAIT_EVENT) {
+		wait_for(outlet, answer);
+	}
+}
+
 static void open_more(struct outlet *outlet)
 {
 	struct lane_answer answer;
@@ -292,10 +300,7 @@ static void open_more(struct outlet *outlet)
 	while (worth_another(outlet)) {
 		lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
 		if (answer.wait_us > 0) {
-			if (sessions_count(outlet->sessions) == 0 ||
-				answer.wait_us != LANE_WAIT_EVENT) {
-				wait_for(outlet, &answer);
-			}
+			wait_to_open(outlet, &answer);
 			return;
 		}
 		if (!room_for_sockets(outlet)) {

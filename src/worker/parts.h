@@ -154,7 +154,7 @@ void outlet_pick_all(
 extern const struct sessions_events delivery_events;
 struct delivery *delivery_prepare(struct outlet *outlet);
 void delivery_send(struct delivery *delivery, struct session *session);
-void delivery_sign_some(void *worker);
+void delivery_sign_some(void *owner); /* a worker */
 void delivery_forget_spares(struct worker *worker);
 
 /* gate.c: may the final dot leave? */

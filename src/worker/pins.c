@@ -20,28 +20,35 @@ void pins_add(struct buf *out, const struct pins *pins)
 	}
 }
 
+static bool read_token_key(struct slice text, uint8_t *ret_key)
+{
+	uint64_t number = 0;
+
+	if (!slice_number(text, 255, &number)) {
+		return false;
+	}
+	*ret_key = (uint8_t)number;
+	return true;
+}
+
 bool pins_parse(struct slice text, struct pins *ret_pins)
 {
 	struct pins pins = {0};
 	struct slice rest = text;
 	struct slice part;
-	uint64_t number;
 
 	while (rest.p != NULL) {
 		struct slice whole = rest;
 
 		slice_split(&rest, ' ', &part);
-		if (slice_starts(part, SLICE("t="))) {
-			if (!slice_number(slice_from(part, 2), 255, &number)) {
-				return false;
-			}
-			pins.token_key = (uint8_t)number;
-		} else if (slice_starts(part, SLICE("h="))) {
-			pins.tracking_domain = slice_from(part, 2);
-		} else if (slice_starts(part, SLICE("d="))) {
+		if (slice_starts(part, SLICE("d="))) {
 			pins.keys = whole;
 			break;
-		} else {
+		}
+		if (slice_starts(part, SLICE("h="))) {
+			pins.tracking_domain = slice_from(part, 2);
+		} else if (!slice_starts(part, SLICE("t=")) ||
+			!read_token_key(slice_from(part, 2), &pins.token_key)) {
 			return false;
 		}
 	}

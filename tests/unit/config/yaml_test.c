@@ -157,7 +157,7 @@ Test(yaml, alias_bomb)
 
 	buf_init(&text, 0);
 	buf_add_text(&text, "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
-	for (char level = 'b'; level <= 'i'; level++) {
+	for (int level = 'b'; level <= 'i'; level++) {
 		buf_add_format(&text, "%c: &%c [", level, level);
 		for (int i = 0; i < 9; i++) {
 			buf_add_format(&text, "%s*%c", i > 0 ? ", " : "", level - 1);
