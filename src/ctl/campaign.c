@@ -1,0 +1,216 @@
+/*
+ * penguinctl campaign: make one, steer it, see what became of its jobs.
+ *
+ * Steering is one statement: workers see the new state at their next claim and on their
+ * feed, so a pause is effective within seconds for a campaign of any size.  The numbers
+ * of show are those that the database keeps, not counted anew.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "command.h"
+
+static const char *const states[] = {"waiting", "leased", "retrying", "in_doubt", "delivered",
+	"bounced", "expired", "suppressed", "cancelled", "failed"};
+
+#define COLUMN_COMMITTED 12
+#define COLUMN_STATES 13
+
+static int find(struct ctl *ctl, char tenant[ID_TEXT + 1], char id[ID_TEXT + 1])
+{
+	int64_t created_us;
+	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+
+	return code != 0 ? code : ctl_campaign(ctl, tenant, ctl->arguments[0], id, &created_us);
+}
+
+static int refuse_namesake(struct ctl *ctl, const char *tenant)
+{
+	int code = ctl_run(ctl, SQL_CAMPAIGN_SHOW, (const char *const[]){tenant, NULL});
+
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		if (strcmp(pg_sync_text(ctl->pg, i, 2), ctl->arguments[0]) == 0) {
+			return ctl_fail(EX_DATAERR, "there is a campaign '%s' already: %s",
+				ctl->arguments[0], pg_sync_text(ctl->pg, i, 1));
+		}
+	}
+	return code;
+}
+
+static int find_content(struct ctl *ctl, const char *tenant, char ret_id[ID_TEXT + 1])
+{
+	const char *name = ctl_option(ctl, "content", NULL);
+	int code;
+
+	if (name == NULL) {
+		return ctl_fail(EX_USAGE, "which content? give --content NAME");
+	}
+	code = ctl_run(ctl, SQL_CONTENT_LIST, (const char *const[]){tenant, name});
+	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
+		return ctl_fail(EX_DATAERR,
+			"the tenant has no content '%s'; see 'penguinctl content list'", name);
+	}
+	if (code == 0) {
+		memcpy(ret_id, pg_sync_text(ctl->pg, 0, 0), ID_TEXT + 1);
+	}
+	return code;
+}
+
+int campaign_create(struct ctl *ctl)
+{
+	char tenant[ID_TEXT + 1];
+	char content[ID_TEXT + 1];
+	char id[ID_TEXT + 1];
+	char lifetime[32];
+	int64_t expires_us;
+	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+
+	if (!time_parse_duration(slice_of(ctl_option(ctl, "expire", "3d")), &expires_us)) {
+		return ctl_fail(EX_USAGE, "--expire is a duration such as 12h or 3d");
+	}
+	code = code != 0 ? code : refuse_namesake(ctl, tenant);
+	code = code != 0 ? code : find_content(ctl, tenant, content);
+	if (code != 0) {
+		return code;
+	}
+	id_text(id_random(), id);
+	(void)snprintf(lifetime, sizeof(lifetime), "%lld", (long long)expires_us);
+	code = ctl_run(ctl, SQL_CAMPAIGN_CREATE,
+		(const char *const[]){tenant, id, ctl->arguments[0], content, NULL,
+			ctl_option(ctl, "pool", "default"), ctl_option(ctl, "priority", "10"),
+			ctl_option(ctl, "weight", "100"), NULL, NULL, lifetime,
+			ctl_option(ctl, "on-in-doubt", "retry"),
+			ctl_option(ctl, "stream", "default"), "{}"});
+	if (code == 0) {
+		ctl_print("%s\n", id);
+	}
+	return code;
+}
+
+static int change(struct ctl *ctl, enum sql_id statement, const char *refused)
+{
+	char tenant[ID_TEXT + 1];
+	char id[ID_TEXT + 1];
+	int code = find(ctl, tenant, id);
+
+	code = code != 0
+		? code
+		: ctl_run(ctl, statement,
+			  (const char *const[]){tenant, id, ctl_option(ctl, "reason", "")});
+	if (code != 0) {
+		return code;
+	}
+	if (pg_sync_rows(ctl->pg) == 0) {
+		return ctl_fail(EX_DATAERR, "campaign '%s' %s", ctl->arguments[0], refused);
+	}
+	ctl_print("%s\n", pg_sync_text(ctl->pg, 0, 0));
+	return 0;
+}
+
+int campaign_start(struct ctl *ctl)
+{
+	return change(ctl, SQL_CAMPAIGN_START, "is no draft: it was started before (resume?)");
+}
+
+int campaign_pause(struct ctl *ctl)
+{
+	return change(ctl, SQL_CAMPAIGN_PAUSE, "is not running");
+}
+
+int campaign_resume(struct ctl *ctl)
+{
+	return change(ctl, SQL_CAMPAIGN_RESUME, "is not paused");
+}
+
+int campaign_cancel(struct ctl *ctl)
+{
+	return change(ctl, SQL_CAMPAIGN_CANCEL, "has ended already");
+}
+
+static int64_t number_at(struct ctl *ctl, size_t row, int column)
+{
+	return strtoll(pg_sync_text(ctl->pg, row, column), NULL, 10);
+}
+
+static void print_bar(int64_t done, int64_t all)
+{
+	int filled = all > 0 ? (int)(done * 40 / all) : 0;
+
+	ctl_print("  [%.*s%*s] %lld of %lld have ended\n", filled,
+		"########################################", 40 - filled, "", (long long)done,
+		(long long)all);
+}
+
+static int64_t print_campaign(struct ctl *ctl, size_t row)
+{
+	int64_t all = number_at(ctl, row, COLUMN_COMMITTED);
+	int64_t open = 0;
+
+	ctl_print("%s  %s  %s%s%s\n", pg_sync_text(ctl->pg, row, 1), pg_sync_text(ctl->pg, row, 2),
+		pg_sync_text(ctl->pg, row, 3), pg_sync_text(ctl->pg, row, 4)[0] != '\0' ? ": " : "",
+		pg_sync_text(ctl->pg, row, 4));
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		int64_t n = number_at(ctl, row, COLUMN_STATES + (int)i);
+
+		open += i < 3 ? n : 0;
+		if (n != 0) {
+			ctl_print("  %-12s %12lld\n", states[i], (long long)n);
+		}
+	}
+	ctl_print("  %-12s %12lld\n", "committed", (long long)all);
+	if (isatty(STDOUT_FILENO) != 0) {
+		print_bar(all - open, all);
+	}
+	return open;
+}
+
+static void print_json(struct ctl *ctl, size_t row)
+{
+	ctl_print("{\"id\":\"%s\",\"state\":\"%s\",\"committed\":%s", pg_sync_text(ctl->pg, row, 1),
+		pg_sync_text(ctl->pg, row, 3), pg_sync_text(ctl->pg, row, COLUMN_COMMITTED));
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		ctl_print(",\"%s\":%s", states[i],
+			pg_sync_text(ctl->pg, row, COLUMN_STATES + (int)i));
+	}
+	ctl_print("}\n");
+}
+
+static int show(struct ctl *ctl, const char *tenant, const char *id, int64_t *ret_open)
+{
+	bool json = ctl_option(ctl, "json", NULL) != NULL;
+	int code = ctl_run(ctl, SQL_CAMPAIGN_SHOW, (const char *const[]){tenant, id});
+
+	*ret_open = 0;
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		if (json) {
+			print_json(ctl, i);
+		} else {
+			*ret_open += print_campaign(ctl, i);
+		}
+	}
+	(void)fflush(stdout);
+	return code;
+}
+
+int campaign_show(struct ctl *ctl)
+{
+	bool watch = ctl_option(ctl, "watch", NULL) != NULL;
+	char tenant[ID_TEXT + 1];
+	char id[ID_TEXT + 1];
+	int64_t open;
+	int code = ctl->count == 0 ? ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant)
+				   : find(ctl, tenant, id);
+
+	if (code != 0) {
+		return code;
+	}
+	while ((code = show(ctl, tenant, ctl->count == 0 ? NULL : id, &open)) == 0 && watch &&
+		open > 0) {
+		(void)sleep(1);
+	}
+	return code;
+}

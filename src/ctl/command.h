@@ -1,0 +1,73 @@
+/* What the commands of penguinctl share: their arguments, the database, how they fail. */
+#ifndef CTL_COMMAND_H
+#define CTL_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "io/pg_sync.h"
+#include "sql/statements.h"
+
+#define CTL_OPTIONS_MAX 16
+
+struct ctl {
+	const char *dsn;
+	struct pg_sync *pg;
+	const char *arguments[4];
+	size_t count;
+	struct {
+		const char *name;
+		const char *value;
+	} options[CTL_OPTIONS_MAX];
+	size_t options_count;
+};
+
+struct ctl_command {
+	const char *name;      /* its words */
+	const char *arguments; /* for people */
+	const char *options;   /* "tenant= json": those with = take a value */
+	const char *help;
+	size_t min, max; /* arguments */
+	int (*run)(struct ctl *ctl);
+};
+
+const char *ctl_option(const struct ctl *ctl, const char *name, const char *otherwise);
+bool ctl_number(const struct ctl *ctl, const char *name, uint64_t *value);
+
+/* Says it on stderr, as "penguinctl: ...", without control characters; returns the code. */
+int ctl_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
+void ctl_print(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* 0, or the exit code after it was said. */
+MUST_USE int ctl_connect(struct ctl *ctl);
+MUST_USE int ctl_run(struct ctl *ctl, enum sql_id id, const char *const *values);
+MUST_USE int ctl_script(struct ctl *ctl, const char *text);
+int ctl_refused(struct ctl *ctl, const char *doing, struct buf *why);
+
+/* By name or id, from --tenant, or the campaign from an argument; connects too. */
+MUST_USE int ctl_tenant(struct ctl *ctl, const char *name, char ret_id[ID_TEXT + 1]);
+MUST_USE int ctl_campaign(struct ctl *ctl, const char *tenant, const char *name,
+	char ret_id[ID_TEXT + 1], int64_t *ret_created_us);
+MUST_USE int ctl_read_file(const char *path, size_t max, struct buf *out);
+
+int migrate_status(struct ctl *ctl);
+int migrate_up(struct ctl *ctl);
+int migrate_print(struct ctl *ctl);
+int tenant_add(struct ctl *ctl);
+int tenant_list(struct ctl *ctl);
+int content_add(struct ctl *ctl);
+int content_list(struct ctl *ctl);
+int key_add(struct ctl *ctl);
+int campaign_create(struct ctl *ctl);
+int campaign_start(struct ctl *ctl);
+int campaign_pause(struct ctl *ctl);
+int campaign_resume(struct ctl *ctl);
+int campaign_cancel(struct ctl *ctl);
+int campaign_show(struct ctl *ctl);
+int enqueue(struct ctl *ctl);
+
+#endif

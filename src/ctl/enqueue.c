@@ -1,0 +1,391 @@
+/*
+ * penguinctl enqueue: a CSV file of any length as jobs of a campaign, in memory that does
+ * not grow.  10,000 rows are a transaction.
+ *
+ * A row without an id gets one that follows from campaign and address, with the moment the
+ * campaign was made: so importing a file twice adds nothing, and the answer to a broken
+ * import is to run it again.  A row that cannot be a job is written to FILE.rejected.csv
+ * with its line and the reason, and the others go on.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "command.h"
+#include "ctl/csv.h"
+#include "io/digest.h"
+#include "mail/address.h"
+
+#define ROWS_MAX 10000
+#define BYTES_MAX (16u << 20) /* of merge variables in a transaction */
+#define NOWHERE SIZE_MAX
+
+struct import {
+	struct ctl *ctl;
+	const char *path;
+	char tenant[ID_TEXT + 1];
+	char campaign[ID_TEXT + 1];
+	int64_t created_ms;
+	struct csv csv;
+	char *names[CSV_FIELDS_MAX]; /* of the columns, as JSON strings */
+	size_t columns;
+	size_t email, id, engagement; /* which column, or NOWHERE */
+	struct buf ids, recipients, vars, engagements;
+	size_t rows;
+	uint64_t valid, added, rejected;
+	FILE *rejects;
+	int64_t started_us;
+};
+
+static void start_chunk(struct import *import)
+{
+	struct buf *arrays[] = {
+		&import->ids, &import->recipients, &import->vars, &import->engagements};
+
+	for (size_t i = 0; i < ARRAY_LEN(arrays); i++) {
+		buf_reset(arrays[i]);
+		buf_add_byte(arrays[i], '{');
+	}
+	import->rows = 0;
+}
+
+static void show_progress(const struct import *import)
+{
+	int64_t spent_us = time_monotonic_us() - import->started_us;
+
+	if (isatty(STDERR_FILENO) != 0) {
+		(void)fprintf(stderr, "\r%llu rows, %lld a second ",
+			(unsigned long long)import->valid,
+			(long long)((int64_t)import->valid * TIME_SECOND_US / (spent_us + 1)));
+	}
+}
+
+static int flush(struct import *import)
+{
+	int code;
+
+	if (import->rows == 0) {
+		return 0;
+	}
+	buf_add_byte(&import->ids, '}');
+	buf_add_byte(&import->recipients, '}');
+	buf_add_byte(&import->vars, '}');
+	buf_add_byte(&import->engagements, '}');
+	code = ctl_run(import->ctl, SQL_ENQUEUE_JOBS,
+		(const char *const[]){import->tenant, import->campaign, buf_string(&import->ids),
+			buf_string(&import->recipients), buf_string(&import->vars),
+			buf_string(&import->engagements), NULL});
+	if (code != 0) {
+		return ctl_fail(code,
+			"stopped before line %zu; %llu were added. Run the same again: "
+			"nothing is added twice",
+			import->csv.row_line, (unsigned long long)import->added);
+	}
+	import->added += strtoull(pg_sync_text(import->ctl->pg, 0, 0), NULL, 10);
+	start_chunk(import);
+	show_progress(import);
+	return 0;
+}
+
+static void add_quoted(struct buf *line, struct slice text)
+{
+	buf_add_byte(line, '"');
+	for (size_t i = 0; i < text.n; i++) {
+		buf_add_text(line, text.p[i] == '"' ? "\"" : "");
+		buf_add_byte(line, text.p[i]);
+	}
+	buf_add_byte(line, '"');
+}
+
+static int open_rejects(struct import *import)
+{
+	struct buf path;
+	int code = 0;
+
+	if (import->rejects != NULL) {
+		return 0;
+	}
+	buf_init(&path, 0);
+	buf_add_format(
+		&path, "%s.rejected.csv", strcmp(import->path, "-") == 0 ? "stdin" : import->path);
+	import->rejects = fopen(buf_string(&path), "we");
+	if (import->rejects == NULL) {
+		code = ctl_fail(EX_CANTCREAT, "cannot write %s: %s", buf_string(&path),
+			err_text(err_system()));
+	} else {
+		(void)fputs("line,reason,email\n", import->rejects);
+	}
+	buf_clear(&path);
+	return code;
+}
+
+static int reject(struct import *import, const char *reason, struct slice email)
+{
+	struct buf line;
+	int code = open_rejects(import);
+
+	if (code != 0) {
+		return code;
+	}
+	buf_init(&line, 0);
+	buf_add_format(&line, "%zu,", import->csv.row_line);
+	add_quoted(&line, slice_of(reason));
+	buf_add_byte(&line, ',');
+	add_quoted(&line, email);
+	buf_add_byte(&line, '\n');
+	import->rejected++;
+	if (fwrite(line.p, 1, line.n, import->rejects) != line.n) {
+		code = ctl_fail(
+			EX_IOERR, "cannot write the rejected rows: %s", err_text(err_system()));
+	}
+	buf_clear(&line);
+	return code;
+}
+
+/* False when the field is no number that Postgres takes as a real. */
+static bool add_engagement(struct import *import, char ret_text[32])
+{
+	char *text;
+	char *end;
+	float value;
+	bool valid;
+
+	ret_text[0] = '\0';
+	if (import->engagement == NOWHERE || csv_field(&import->csv, import->engagement).n == 0) {
+		return true;
+	}
+	text = slice_string(csv_field(&import->csv, import->engagement));
+	value = strtof(text, &end);
+	valid = *end == '\0' && end != text && isfinite(value) != 0;
+	(void)snprintf(ret_text, 32, "%.9g", (double)value);
+	mem_free(text);
+	return valid;
+}
+
+static bool job_id(const struct import *import, const struct address *address, struct id *ret_id)
+{
+	struct address plain = address_normalise(address);
+	uint8_t digest[DIGEST_BYTES];
+	struct id campaign;
+	struct buf bytes;
+
+	if (import->id != NOWHERE && csv_field(&import->csv, import->id).n > 0) {
+		return id_parse(csv_field(&import->csv, import->id), ret_id) &&
+			id_version(*ret_id) == 7;
+	}
+	(void)id_parse(slice_of(import->campaign), &campaign);
+	buf_init(&bytes, 0);
+	buf_add(&bytes, id_slice(&campaign));
+	buf_add(&bytes, address_text(&plain));
+	digest_sha256(buf_slice(&bytes), digest);
+	*ret_id = id_derive(import->created_ms, digest);
+	buf_clear(&bytes);
+	return true;
+}
+
+static void add_vars(struct import *import)
+{
+	struct buf json;
+	bool first = true;
+
+	buf_init(&json, 0);
+	buf_add_byte(&json, '{');
+	for (size_t i = 0; i < import->columns; i++) {
+		if (i == import->email || i == import->id || i == import->engagement) {
+			continue;
+		}
+		buf_add_text(&json, first ? "" : ",");
+		buf_add_text(&json, import->names[i]);
+		buf_add_byte(&json, ':');
+		codec_json(&json, csv_field(&import->csv, i));
+		first = false;
+	}
+	buf_add_byte(&json, '}');
+	pg_sync_add_item(&import->vars, buf_slice(&json));
+	buf_clear(&json);
+}
+
+/* What jsonb and text cannot hold. */
+static const char *octets_fault(struct slice row)
+{
+	if (slice_find(row, '\0') < row.n) {
+		return "it has a NUL octet";
+	}
+	return codec_is_utf8(row) ? NULL : "it is not UTF-8";
+}
+
+static int take_row(struct import *import)
+{
+	enum address_fault fault;
+	struct address address;
+	struct slice email;
+	struct id id;
+	char engagement[32];
+	char text[ID_TEXT + 1];
+	const char *octets = octets_fault(buf_slice(&import->csv.text));
+
+	if (import->csv.fields != import->columns) {
+		return reject(import, "not as many columns as the header", SLICE(""));
+	}
+	email = slice_trim(csv_field(&import->csv, import->email));
+	fault = address_parse(email, &address);
+	if (octets != NULL || fault != ADDRESS_OK) {
+		return reject(import, octets != NULL ? octets : address_fault_text(fault), email);
+	}
+	if (!job_id(import, &address, &id)) {
+		return reject(import, "the id is no UUID of version 7", email);
+	}
+	if (!add_engagement(import, engagement)) {
+		return reject(import, "the engagement is no number", email);
+	}
+	id_text(id, text);
+	pg_sync_add_item(&import->ids, slice_of(text));
+	pg_sync_add_item(&import->recipients, address_text(&address));
+	add_vars(import);
+	buf_add_text(&import->engagements, import->engagements.n > 1 ? "," : "");
+	buf_add_text(&import->engagements, engagement[0] == '\0' ? "NULL" : engagement);
+	import->valid++;
+	import->rows++;
+	return import->rows == ROWS_MAX || import->vars.n > BYTES_MAX ? flush(import) : 0;
+}
+
+/* A name of ours gives the column its role; of two namesakes the first has it. */
+static void note_role(struct import *import, struct slice name, size_t at)
+{
+	size_t *const roles[] = {&import->email, &import->id, &import->engagement};
+	static const char *const words[] = {"email", "id", "engagement"};
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		if (slice_equal_nocase(name, slice_of(words[i])) && *roles[i] == NOWHERE) {
+			*roles[i] = at;
+		}
+	}
+}
+
+static int take_header(struct import *import)
+{
+	if (octets_fault(buf_slice(&import->csv.text)) != NULL) {
+		return ctl_fail(EX_DATAERR, "%s: line 1: the header is not UTF-8", import->path);
+	}
+	for (size_t i = 0; i < import->csv.fields; i++) {
+		struct slice name = slice_trim(csv_field(&import->csv, i));
+		struct buf json;
+
+		note_role(import, name, i);
+		buf_init(&json, 0);
+		codec_json(&json, name);
+		import->names[i] = mem_copy(json.p, json.n);
+		import->columns = i + 1;
+		buf_clear(&json);
+	}
+	if (import->email == NOWHERE) {
+		return ctl_fail(EX_DATAERR,
+			"%s: line 1: no column 'email': the first line names the "
+			"columns, as in 'email,name'",
+			import->path);
+	}
+	return 0;
+}
+
+static int take(struct import *import, enum csv_step step)
+{
+	if (step == CSV_MORE) {
+		return 0;
+	}
+	if (import->columns == 0) {
+		return step == CSV_BAD ? ctl_fail(EX_DATAERR, "%s: line 1: %s", import->path,
+						 csv_fault(&import->csv))
+				       : take_header(import);
+	}
+	return step == CSV_BAD ? reject(import, csv_fault(&import->csv), SLICE(""))
+			       : take_row(import);
+}
+
+static int read_all(struct import *import, FILE *file)
+{
+	int code = 0;
+	int byte;
+
+	while (code == 0 && (byte = getc_unlocked(file)) != EOF) {
+		code = take(import, csv_feed(&import->csv, (char)byte));
+	}
+	if (code == 0 && ferror(file) != 0) {
+		code = ctl_fail(
+			EX_IOERR, "cannot read %s: %s", import->path, err_text(err_system()));
+	}
+	code = code != 0 ? code : take(import, csv_end(&import->csv));
+	if (code == 0 && import->columns == 0) {
+		code = ctl_fail(EX_DATAERR, "%s is empty", import->path);
+	}
+	return code != 0 ? code : flush(import);
+}
+
+static int run(struct import *import)
+{
+	bool standard = strcmp(import->path, "-") == 0;
+	FILE *file = standard ? stdin : fopen(import->path, "rbe");
+	int code;
+
+	if (file == NULL) {
+		return ctl_fail(
+			EX_NOINPUT, "cannot open %s: %s", import->path, err_text(err_system()));
+	}
+	code = read_all(import, file);
+	if (!standard) {
+		(void)fclose(file);
+	}
+	if (import->rejects != NULL && fclose(import->rejects) != 0 && code == 0) {
+		code = ctl_fail(
+			EX_IOERR, "cannot write the rejected rows: %s", err_text(err_system()));
+	}
+	if (code == 0) {
+		(void)fputs(isatty(STDERR_FILENO) != 0 ? "\n" : "", stderr);
+		ctl_print("%llu added, %llu already there, %llu rejected\n",
+			(unsigned long long)import->added,
+			(unsigned long long)(import->valid - import->added),
+			(unsigned long long)import->rejected);
+	}
+	return code;
+}
+
+int enqueue(struct ctl *ctl)
+{
+	struct import import = {.ctl = ctl,
+		.path = ctl->arguments[0],
+		.email = NOWHERE,
+		.id = NOWHERE,
+		.engagement = NOWHERE,
+		.started_us = time_monotonic_us()};
+	int64_t created_us = 0;
+	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), import.tenant);
+
+	code = code != 0 ? code
+			 : ctl_campaign(ctl, import.tenant, ctl_option(ctl, "campaign", NULL),
+				   import.campaign, &created_us);
+	if (code != 0) {
+		return code;
+	}
+	import.created_ms = created_us / 1000;
+	csv_init(&import.csv);
+	buf_init(&import.ids, 0);
+	buf_init(&import.recipients, 0);
+	buf_init(&import.vars, 0);
+	buf_init(&import.engagements, 0);
+	start_chunk(&import);
+	code = run(&import);
+	for (size_t i = 0; i < import.columns; i++) {
+		mem_free(import.names[i]);
+	}
+	buf_clear(&import.engagements);
+	buf_clear(&import.vars);
+	buf_clear(&import.recipients);
+	buf_clear(&import.ids);
+	csv_clear(&import.csv);
+	return code;
+}

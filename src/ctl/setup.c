@@ -1,0 +1,292 @@
+/*
+ * What a tenant needs before its first campaign: itself, a content, a DKIM key.  A content
+ * is compiled before it is stored, by the code that will send it, so that a fault is seen
+ * by who wrote it and not by a worker at night.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "command.h"
+#include "compose/content.h"
+#include "mail/address.h"
+#include "sign/keyring.h"
+
+static void add_setting(
+	const struct ctl *ctl, struct buf *json, const char *option, const char *key)
+{
+	const char *value = ctl_option(ctl, option, NULL);
+
+	if (value != NULL) {
+		buf_add_format(json, "%s\"%s\":", json->n > 1 ? "," : "", key);
+		codec_json(json, slice_of(value));
+	}
+}
+
+int tenant_add(struct ctl *ctl)
+{
+	const char *name = ctl->arguments[0];
+	char id[ID_TEXT + 1];
+	struct buf settings;
+	uint64_t weight = 100;
+	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){NULL, name});
+
+	if (code != 0) {
+		return code;
+	}
+	if (pg_sync_rows(ctl->pg) > 0) {
+		return ctl_fail(EX_DATAERR, "there is a tenant '%s' already: %s", name,
+			pg_sync_text(ctl->pg, 0, 0));
+	}
+	if (!ctl_number(ctl, "weight", &weight) || weight < 1 || weight > 1000) {
+		return ctl_fail(EX_USAGE, "--weight is a number from 1 to 1000");
+	}
+	id_text(id_random(), id);
+	buf_init(&settings, 0);
+	buf_add_byte(&settings, '{');
+	add_setting(ctl, &settings, "bounce-domain", "bounce_domain");
+	add_setting(ctl, &settings, "tracking-domain", "tracking_domain");
+	add_setting(ctl, &settings, "sender-id", "sender_id");
+	buf_add_byte(&settings, '}');
+	code = ctl_run(ctl, SQL_TENANT_ADD,
+		(const char *const[]){
+			id, name, ctl_option(ctl, "weight", "100"), buf_string(&settings)});
+	if (code == 0) {
+		ctl_print("%s\n", id);
+	}
+	buf_clear(&settings);
+	return code;
+}
+
+int tenant_list(struct ctl *ctl)
+{
+	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){NULL, NULL});
+
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		ctl_print("%s  %-20s %-7s weight %-4s %s\n", pg_sync_text(ctl->pg, i, 0),
+			pg_sync_text(ctl->pg, i, 1), pg_sync_text(ctl->pg, i, 2),
+			pg_sync_text(ctl->pg, i, 3), pg_sync_text(ctl->pg, i, 4));
+	}
+	return code;
+}
+
+/* The bodies of partials, kept until the content is compiled. */
+struct partials {
+	struct ctl *ctl;
+	const char *tenant;
+	char **bodies;
+	size_t count;
+	int code;
+};
+
+static bool on_partial(void *owner, struct slice name, struct slice *ret_body)
+{
+	struct partials *partials = owner;
+	struct ctl *ctl = partials->ctl;
+	struct buf names;
+	char now[32];
+	bool found = false;
+
+	(void)snprintf(now, sizeof(now), "%lld", (long long)time_wall_us());
+	buf_init(&names, 0);
+	buf_add_byte(&names, '{');
+	pg_sync_add_item(&names, name);
+	buf_add_byte(&names, '}');
+	partials->code = ctl_run(ctl, SQL_CONTENT_PARTIALS,
+		(const char *const[]){partials->tenant, buf_string(&names), now});
+	if (partials->code == 0 && pg_sync_rows(ctl->pg) == 1 && !pg_sync_is_null(ctl->pg, 0, 2)) {
+		char *body = mem_string(pg_sync_text(ctl->pg, 0, 2));
+
+		partials->bodies =
+			mem_grow(partials->bodies, partials->count + 1, sizeof(*partials->bodies));
+		partials->bodies[partials->count++] = body;
+		*ret_body = slice_of(body);
+		found = true;
+	}
+	buf_clear(&names);
+	return found;
+}
+
+static int check_content(struct ctl *ctl, const char *tenant, struct slice body, bool raw)
+{
+	struct partials partials = {.ctl = ctl, .tenant = tenant};
+	const struct content_source source = {body, raw, on_partial, &partials};
+	struct content *content;
+	struct buf faults;
+	int code = 0;
+
+	buf_init(&faults, 0);
+	content = content_new(&source, &faults);
+	if (content == NULL) {
+		code = partials.code != 0 ? partials.code
+					  : ctl_fail(EX_DATAERR, "%s is not stored:\n%s",
+						    ctl->arguments[0], buf_string(&faults));
+	}
+	content_unref(&content);
+	for (size_t i = 0; i < partials.count; i++) {
+		mem_free(partials.bodies[i]);
+	}
+	mem_free(partials.bodies);
+	buf_clear(&faults);
+	return code;
+}
+
+static int store_content(
+	struct ctl *ctl, const char *tenant, const char *name, struct buf *body, bool raw)
+{
+	char id[ID_TEXT + 1];
+	char version[24];
+	struct buf bytes;
+	int64_t newest = 0;
+	int code = ctl_run(ctl, SQL_CONTENT_LIST, (const char *const[]){tenant, name});
+
+	if (code != 0) {
+		return code;
+	}
+	id_text(id_random(), id);
+	if (pg_sync_rows(ctl->pg) > 0) {
+		memcpy(id, pg_sync_text(ctl->pg, 0, 0), sizeof(id));
+		newest = strtoll(pg_sync_text(ctl->pg, 0, 1), NULL, 10);
+	}
+	(void)snprintf(version, sizeof(version), "%lld", (long long)newest + 1);
+	buf_init(&bytes, 0);
+	buf_add_text(&bytes, "\\x");
+	codec_hex(&bytes, buf_slice(body));
+	code = ctl_run(ctl, SQL_CONTENT_ADD,
+		(const char *const[]){tenant, id, version, name, raw ? "raw" : "template",
+			raw ? NULL : buf_string(body), raw ? buf_string(&bytes) : NULL});
+	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
+		code = ctl_fail(
+			EX_TEMPFAIL, "somebody else has just added this version: try again");
+	} else if (code == 0) {
+		ctl_print("%s version %s of '%s'\n", id, version, name);
+	}
+	buf_clear(&bytes);
+	return code;
+}
+
+int content_add(struct ctl *ctl)
+{
+	const char *path = ctl->arguments[0];
+	bool raw = slice_ends_nocase(slice_of(path), SLICE(".eml"));
+	struct slice base = slice_of(path);
+	char tenant[ID_TEXT + 1];
+	struct buf body;
+	char *name;
+	int code;
+
+	if (slice_find_last(base, '/') < base.n) {
+		base = slice_from(base, slice_find_last(base, '/') + 1);
+	}
+	base = slice_first(base, slice_find_last(base, '.'));
+	name = slice_string(slice_of(ctl_option(ctl, "name", "")).n > 0
+			? slice_of(ctl_option(ctl, "name", ""))
+			: base);
+	buf_init(&body, 0);
+	code = ctl_read_file(path, CONTENT_BYTES_MAX, &body);
+	code = code != 0 ? code : ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+	code = code != 0 ? code : check_content(ctl, tenant, buf_slice(&body), raw);
+	code = code != 0 ? code : store_content(ctl, tenant, name, &body, raw);
+	buf_clear(&body);
+	mem_free(name);
+	return code;
+}
+
+int content_list(struct ctl *ctl)
+{
+	char tenant[ID_TEXT + 1];
+	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+
+	code = code != 0 ? code
+			 : ctl_run(ctl, SQL_CONTENT_LIST, (const char *const[]){tenant, NULL});
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		ctl_print("%s  %-24s version %-4s %s\n", pg_sync_text(ctl->pg, i, 0),
+			pg_sync_text(ctl->pg, i, 2), pg_sync_text(ctl->pg, i, 1),
+			pg_sync_text(ctl->pg, i, 3));
+	}
+	return code;
+}
+
+/* In zone-file form: a string of a TXT record has at most 255 octets (RFC 1035, 3.3). */
+static void print_record(const struct key *key)
+{
+	struct buf name;
+	struct buf text;
+	struct slice rest;
+
+	buf_init(&name, 0);
+	buf_init(&text, 0);
+	key_record_name(key, &name);
+	key_record_text(key, &text);
+	ctl_print("%s. IN TXT (", buf_string(&name));
+	for (rest = buf_slice(&text); rest.n > 0; rest = slice_from(rest, 255)) {
+		struct slice part = slice_first(rest, 255);
+
+		ctl_print(" \"%.*s\"", (int)part.n, part.p);
+	}
+	ctl_print(" )\n");
+	buf_clear(&text);
+	buf_clear(&name);
+}
+
+static int show_key(const char *directory, const struct id *tenant, const char *domain,
+	const char *selector, struct buf *why)
+{
+	const struct keyring_settings settings = {slice_of(directory), 1, 0, true};
+	struct keyring *keyring;
+	struct key_set *set;
+	struct buf pins;
+	int code = 0;
+
+	if (err_is(keyring_open(&settings, &keyring, why))) {
+		return ctl_fail(EX_CONFIG, "%s", buf_string(why));
+	}
+	buf_init(&pins, 0);
+	buf_add_format(&pins, "d=%s;s=%s", domain, selector);
+	set = keyring_find(keyring, tenant, slice_of(domain), buf_slice(&pins), why);
+	if (set == NULL) {
+		code = ctl_fail(EX_CONFIG, "%s", buf_string(why));
+	}
+	for (size_t i = 0; set != NULL && i < key_set_count(set); i++) {
+		print_record(key_set_key(set, i));
+	}
+	key_set_unref(&set);
+	keyring_close(&keyring);
+	buf_clear(&pins);
+	return code;
+}
+
+int key_add(struct ctl *ctl)
+{
+	const char *directory = ctl_option(ctl, "directory", "/etc/penguin-mta/keys");
+	const char *selector = ctl->arguments[2];
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	char text[ID_TEXT + 1];
+	struct id tenant;
+	struct buf why;
+	int code;
+
+	if (address_parse_domain(slice_of(ctl->arguments[1]), domain) != ADDRESS_OK) {
+		return ctl_fail(EX_USAGE, "'%s' is not a domain", ctl->arguments[1]);
+	}
+	if (!id_parse(slice_of(ctl->arguments[0]), &tenant)) {
+		code = ctl_tenant(ctl, ctl->arguments[0], text);
+		if (code != 0) {
+			return code;
+		}
+		(void)id_parse(slice_of(text), &tenant);
+	}
+	buf_init(&why, 0);
+	if (err_is(key_generate(slice_of(directory), &tenant, slice_of(domain), slice_of(selector),
+		    ctl_option(ctl, "ed25519", NULL) != NULL ? KEY_ED25519 : KEY_RSA_2048, &why))) {
+		code = ctl_fail(EX_CANTCREAT, "%s", buf_string(&why));
+	} else {
+		code = show_key(directory, &tenant, domain, selector, &why);
+	}
+	buf_clear(&why);
+	return code;
+}

@@ -1,0 +1,189 @@
+/*
+ * The table of commands, one row each, and how a command line is read against it:
+ * penguinctl [-d DSN] WORD [WORD] ARGUMENT... [--option VALUE]...  Options may stand
+ * anywhere behind the command.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/slice.h"
+#include "command.h"
+#include "ctl/ctl.h"
+
+static const struct ctl_command commands[] = {
+	{"migrate up", "", "", "make or update the schema and its partitions", 0, 0, migrate_up},
+	{"migrate status", "", "", "which migrations are applied", 0, 0, migrate_status},
+	{"migrate print", "", "", "the SQL, for those who apply it by hand", 0, 0, migrate_print},
+	{"tenant add", "NAME", "bounce-domain= tracking-domain= sender-id= weight=",
+		"make a tenant; prints its id", 1, 1, tenant_add},
+	{"tenant list", "", "", "all tenants", 0, 0, tenant_list},
+	{"key add", "TENANT DOMAIN SELECTOR", "directory= ed25519",
+		"make a DKIM key; prints the record to publish", 3, 3, key_add},
+	{"content add", "FILE.json|FILE.eml", "tenant= name=", "check a content and store it", 1, 1,
+		content_add},
+	{"content list", "", "tenant=", "newest version of each content", 0, 0, content_list},
+	{"campaign create", "NAME",
+		"tenant= content= pool= priority= weight= stream= expire= on-in-doubt=",
+		"make a campaign as a draft; prints its id", 1, 1, campaign_create},
+	{"campaign start", "CAMPAIGN", "tenant=", "send a draft", 1, 1, campaign_start},
+	{"campaign pause", "CAMPAIGN", "tenant= reason=", "stop for now", 1, 1, campaign_pause},
+	{"campaign resume", "CAMPAIGN", "tenant=", "go on", 1, 1, campaign_resume},
+	{"campaign cancel", "CAMPAIGN", "tenant= reason=", "stop for ever", 1, 1, campaign_cancel},
+	{"campaign show", "[CAMPAIGN]", "tenant= watch json", "what became of the jobs", 0, 1,
+		campaign_show},
+	{"enqueue", "FILE.csv|-", "tenant= campaign=", "add the rows of a CSV file as jobs", 1, 1,
+		enqueue},
+};
+
+static void print_help(FILE *to)
+{
+	(void)fputs("usage: penguinctl [-d DSN] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n", to);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct slice rest = slice_of(commands[i].options);
+		struct slice option;
+
+		(void)fprintf(to, "  %s %s", commands[i].name, commands[i].arguments);
+		while (rest.n > 0 && slice_split(&rest, ' ', &option)) {
+			(void)fprintf(to, " [--%.*s%s]",
+				(int)option.n - (slice_ends(option, SLICE("=")) ? 1 : 0), option.p,
+				slice_ends(option, SLICE("=")) ? " X" : "");
+		}
+		(void)fprintf(to, "\n      %s\n", commands[i].help);
+	}
+}
+
+/* How many words of the line name the command: 0 when they do not. */
+static int match(const struct ctl_command *command, int argc, char **argv)
+{
+	struct slice rest = slice_of(command->name);
+	struct slice word;
+	int words = 0;
+
+	while (slice_split(&rest, ' ', &word)) {
+		if (words >= argc || !slice_equal(word, slice_of(argv[words]))) {
+			return 0;
+		}
+		words++;
+	}
+	return words;
+}
+
+static int unknown(int argc, char **argv)
+{
+	const char *second = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct slice name = slice_of(commands[i].name);
+		size_t blank = slice_find(name, ' ');
+
+		if (slice_starts(name, slice_first(slice_of(argv[0]), 3)) ||
+			(second[0] != '\0' &&
+				slice_equal(slice_from(name, blank + 1), slice_of(second)))) {
+			return ctl_fail(EX_USAGE,
+				"no command '%s %s'; did you mean '%s'? See "
+				"'penguinctl help'",
+				argv[0], second, commands[i].name);
+		}
+	}
+	return ctl_fail(EX_USAGE, "no command '%s'; see 'penguinctl help'", argv[0]);
+}
+
+/* Whether the command has the option, and if it takes a value. */
+static bool knows(const struct ctl_command *command, const char *name, bool *ret_value)
+{
+	struct slice rest = slice_of(command->options);
+	struct slice option;
+
+	while (rest.n > 0 && slice_split(&rest, ' ', &option)) {
+		*ret_value = slice_ends(option, SLICE("="));
+		option.n -= *ret_value ? 1 : 0;
+		if (slice_equal(option, slice_of(name))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int read_option(
+	const struct ctl_command *command, struct ctl *ctl, char **argv, int *at, int argc)
+{
+	const char *name = argv[*at] + 2;
+	const char *value = "";
+	bool takes_value = false;
+
+	if (!knows(command, name, &takes_value)) {
+		return ctl_fail(EX_USAGE, "'%s' has no option --%s; its options: %s", command->name,
+			name, command->options[0] != '\0' ? command->options : "none");
+	}
+	if (takes_value) {
+		if (*at + 1 >= argc) {
+			return ctl_fail(EX_USAGE, "--%s needs a value", name);
+		}
+		value = argv[++*at];
+	}
+	if (ctl->options_count == CTL_OPTIONS_MAX) {
+		return ctl_fail(EX_USAGE, "too many options");
+	}
+	ctl->options[ctl->options_count].name = name;
+	ctl->options[ctl->options_count++].value = value;
+	return 0;
+}
+
+static int run(const struct ctl_command *command, struct ctl *ctl, int argc, char **argv)
+{
+	int code = 0;
+
+	for (int i = 0; code == 0 && i < argc; i++) {
+		if (strncmp(argv[i], "--", 2) == 0) {
+			code = read_option(command, ctl, argv, &i, argc);
+		} else if (ctl->count < command->max) {
+			ctl->arguments[ctl->count++] = argv[i];
+		} else {
+			code = ctl_fail(EX_USAGE, "'%s' is too much: penguinctl %s %s", argv[i],
+				command->name, command->arguments);
+		}
+	}
+	if (code == 0 && ctl->count < command->min) {
+		code = ctl_fail(EX_USAGE, "something is missing: penguinctl %s %s", command->name,
+			command->arguments);
+	}
+	if (code == 0) {
+		code = command->run(ctl);
+	}
+	pg_sync_close(&ctl->pg);
+	if (fflush(stdout) != 0 && code == 0) {
+		code = EX_IOERR;
+	}
+	return code;
+}
+
+int ctl_main(int argc, char **argv)
+{
+	struct ctl ctl = {.dsn = getenv("PENGUIN_DSN")};
+
+	argc--;
+	argv++;
+	if (argc >= 2 && strcmp(argv[0], "-d") == 0) {
+		ctl.dsn = argv[1];
+		argc -= 2;
+		argv += 2;
+	}
+	if (argc == 0) {
+		print_help(stderr);
+		return EX_USAGE;
+	}
+	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
+		print_help(stdout);
+		return EX_OK;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		int words = match(&commands[i], argc, argv);
+
+		if (words > 0) {
+			return run(&commands[i], &ctl, argc - words, argv + words);
+		}
+	}
+	return unknown(argc, argv);
+}
