@@ -10,6 +10,8 @@
  * run_ms=N   stop after so long (0 = when idle_ms have passed without a job)
  * idle_ms=N  (1000)                          distributed=1, crash_after=N, quiet=1
  * retry_ms=N when a retry is due (0)         drain=0: leave without a word
+ * jobs=N     stop after so many as well
+ * name=N     of the worker                   lease_ms, renew_ms, filing_ms, statement_ms
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,7 @@ struct cli {
 /* The settings of the command line. */
 static struct {
 	int64_t credit, hold_ms, run_ms, idle_ms, distributed, crash_after, quiet, retry_ms, drain;
-	int64_t lease_ms, renew_ms, filing_ms, statement_ms;
+	int64_t lease_ms, renew_ms, filing_ms, statement_ms, name, jobs;
 } args = {
 	.credit = 1000,
 	.idle_ms = 1000,
@@ -262,6 +264,16 @@ static void end_due(struct cli *cli)
 	}
 }
 
+static bool is_over(const struct cli *cli, int64_t now_us)
+{
+	if (args.run_ms > 0) {
+		return now_us - cli->started_us > 1000 * args.run_ms;
+	}
+	return cli->held_count == 0 && record_unreported(cli->record) == 0 &&
+		((args.jobs > 0 && cli->done >= args.jobs) ||
+			now_us - cli->last_us > 1000 * args.idle_ms);
+}
+
 static void on_tick(void *owner)
 {
 	struct cli *cli = owner;
@@ -274,9 +286,7 @@ static void on_tick(void *owner)
 	if (args.crash_after > 0 && cli->done >= args.crash_after) {
 		_exit(9);
 	}
-	if (args.run_ms > 0 ? now_us - cli->started_us > 1000 * args.run_ms
-			    : cli->held_count == 0 && record_unreported(cli->record) == 0 &&
-				now_us - cli->last_us > 1000 * args.idle_ms) {
+	if (is_over(cli, now_us)) {
 		stop(cli);
 		return;
 	}
@@ -319,6 +329,8 @@ static bool parse(const char *arg)
 		{"renew_ms=", &args.renew_ms},
 		{"filing_ms=", &args.filing_ms},
 		{"statement_ms=", &args.statement_ms},
+		{"name=", &args.name},
+		{"jobs=", &args.jobs},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -332,6 +344,7 @@ static bool parse(const char *arg)
 
 static void open_all(struct cli *cli, const char *dsn)
 {
+	const char name[] = {(char)('a' + args.name % 26)};
 	static const struct pg_events pg_events = {.on_up = on_up, .on_down = on_down};
 	static const struct intake_events intake_events = {
 		choose, on_jobs, on_suppression, on_campaign, on_hold, on_fenced};
@@ -339,7 +352,7 @@ static void open_all(struct cli *cli, const char *dsn)
 		.application = SLICE("claim-cli"),
 		.statement_timeout_us = 1000 * args.statement_ms};
 	struct intake_settings intake = {.node = SLICE("node"),
-		.name = SLICE("w"),
+		.name = slice_make(name, 1),
 		.version = SLICE("test"),
 		.lease_us = 1000 * args.lease_ms,
 		.renew_us = 1000 * args.renew_ms,

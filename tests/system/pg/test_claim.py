@@ -4,11 +4,9 @@ from collections import Counter
 
 import pytest
 
+from claimlib import claim_jobs
+
 MANY = 2500
-
-
-def jobs_of(lines):
-    return [line["job"] for line in lines if line["event"] == "job"]
 
 
 @pytest.mark.parametrize("distributed", [0, 1])
@@ -16,7 +14,7 @@ def test_all_are_delivered_once(shop, run, distributed):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, MANY)
     lines = run(distributed=distributed).finish()
-    assert sorted(jobs_of(lines)) == sorted(ids)
+    assert sorted(claim_jobs(lines)) == sorted(ids)
     assert shop.account(campaign) == {"delivered": MANY}
     assert shop.session.value("SELECT count(*) FROM penguin.attempts") == MANY
     assert shop.session.value("SELECT count(*) FROM penguin.batches") == 0
@@ -27,7 +25,7 @@ def test_permits_split_batches(shop, run):
     campaign = shop.campaign()
     shop.enqueue(campaign, 1200)
     lines = run(credit=70).finish()
-    assert len(jobs_of(lines)) == 1200
+    assert len(claim_jobs(lines)) == 1200
     assert shop.account(campaign) == {"delivered": 1200}
 
 
@@ -51,7 +49,7 @@ def test_retries_are_merged_and_come_back(shop, run):
     campaign = shop.campaign()
     shop.enqueue(campaign, recipients=[f"retry{i}@d{i}.example" for i in range(900)])
     lines = run(run_ms=1500, retry_ms=600000).finish()
-    assert len(jobs_of(lines)) == 900
+    assert len(claim_jobs(lines)) == 900
     assert shop.account(campaign) == {"retrying": 900}
     # Filed in few batches, not in one each.
     assert shop.session.value("SELECT count(*) FROM penguin.batches") <= 12
@@ -87,7 +85,7 @@ def test_inbox_is_moved(shop, run):
         " SELECT %s, ('018f2b5e-7c00-7' || lpad(to_hex(i), 3, '0')"
         " || '-8000-000000000000')::uuid, %s, 'u' || i || '@x.example'"
         " FROM generate_series(1, 1500) AS i", shop.tenant, campaign)
-    assert len(jobs_of(run().finish())) == 1500
+    assert len(claim_jobs(run().finish())) == 1500
     assert shop.account(campaign) == {"delivered": 1500}
 
 
@@ -125,10 +123,10 @@ def test_feeds_tell_of_suppressions_and_holds(shop, run):
 def test_crash_is_taken_over_with_evidence(shop, run):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, MANY)
-    first = jobs_of(run(credit=300, crash_after=1000).finish(code=9))
+    first = claim_jobs(run(credit=300, crash_after=1000).finish(code=9))
     reported = shop.session.value("SELECT count(*) FROM penguin.attempts")
     lines = run().finish()
-    second = Counter(jobs_of(lines))
+    second = Counter(claim_jobs(lines))
     assert shop.account(campaign) == {"delivered": MANY}
     # Nobody is lost; what was reported before the crash is not sent again.
     assert set(first) | set(second) == set(ids)
@@ -157,6 +155,6 @@ def test_a_job_that_kills_is_quarantined_alone(shop, run):
     for _ in range(11):
         run(hold_ms=60000, run_ms=500, drain=0).finish()
     lines = run(run_ms=2000).finish()
-    assert jobs_of(lines) == []
+    assert claim_jobs(lines) == []
     assert shop.account(campaign) == {"failed": 1}
     assert shop.session.query("SELECT job_id::text FROM penguin.quarantine") == [(ids[0],)]
