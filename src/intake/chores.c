@@ -17,13 +17,13 @@ enum {
 	FOLD_BATCHES = 200,
 	TAKE_OVER_BATCHES = 200,
 	OVERDUE_CAMPAIGNS = 16,
-	DOUBT_LOOKS = 3,
+	DOUBT_LOOKS = 4,
 };
 
 #define CHORE_WAIT_US (3 * TIME_SECOND_US)
 #define STEAL_GRACE_US (30 * TIME_SECOND_US)
 #define STEAL_STREAK_US (120 * TIME_SECOND_US)
-#define DOUBT_PERIOD_US (30 * TIME_SECOND_US)
+#define DOUBT_PERIOD_US (2 * TIME_SECOND_US)
 
 struct chore {
 	const char *name;
@@ -276,7 +276,9 @@ static bool done_doubt(struct intake *intake, const struct pg_answer *answer)
 		chores->due_us[SWEEP] = 0;
 	}
 	if (--chores->doubts > 0) {
-		chores->due_us[DOUBT] = loop_now_us(intake->loop) + DOUBT_PERIOD_US;
+		int64_t wait_us = DOUBT_PERIOD_US << (2 * (DOUBT_LOOKS - 1 - chores->doubts));
+
+		chores->due_us[DOUBT] = loop_now_us(intake->loop) + wait_us; /* 2, 8, 32 s */
 	}
 	return false;
 }
