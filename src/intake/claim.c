@@ -268,7 +268,7 @@ static bool on_claimed(struct intake *intake, const struct pg_answer *answer, vo
 	(void)context;
 	if (answer->status == PG_DONE) {
 		settle(intake, answer);
-	} else if (intake_try_again(answer, "claim") && answer->status == PG_UNKNOWN) {
+	} else if (intake_try_again(answer, "claim")) {
 		chores_doubt(intake);
 	}
 	forget_asked(claimer);

@@ -79,7 +79,6 @@ uint64_t pg_affected(const struct pg_answer *answer, size_t statement)
 enum pg_status pg_error_status(struct slice sqlstate)
 {
 	static const struct slice again[] = {
-		SLICE("08"),    /* connection */
 		SLICE("25006"), /* read-only: a standby, for now */
 		SLICE("40"),    /* serialization, deadlock */
 		SLICE("53"),    /* out of disk, memory, connections */
@@ -88,8 +87,9 @@ enum pg_status pg_error_status(struct slice sqlstate)
 		SLICE("58"),    /* the server's own I/O */
 	};
 
-	if (sqlstate.n == 0) {
-		return PG_TRY_LATER; /* a pooler, or libpq itself */
+	/* A pooler says so when it lost the server, which may have gone on and committed. */
+	if (sqlstate.n == 0 || slice_starts(sqlstate, SLICE("08"))) {
+		return PG_UNKNOWN;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(again); i++) {
 		if (slice_starts(sqlstate, again[i])) {

@@ -37,7 +37,7 @@ class Cli:
         self.out.seek(0)
         return [json.loads(line) for line in self.out.read().splitlines() if line.endswith("}")]
 
-    def finish(self, timeout=60, code=0):
+    def finish(self, timeout=120, code=0):
         """Waits for its end; returns what it printed."""
         try:
             self.process.wait(timeout)
