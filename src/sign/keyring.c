@@ -301,6 +301,12 @@ static struct key_set *read_nearest(const struct keyring *keyring, const struct 
 	return NULL;
 }
 
+static bool is_same_or_below(struct slice domain, struct slice parent)
+{
+	return slice_ends(domain, parent) &&
+		(domain.n == parent.n || domain.p[domain.n - parent.n - 1] == '.');
+}
+
 /* "d=example.org;s=a,b": only a domain that is this one or a parent of it counts. */
 static void split_pins(struct slice pins, struct slice domain, struct slice *ret_domain,
 	struct slice *ret_selectors)
@@ -311,7 +317,8 @@ static void split_pins(struct slice pins, struct slice domain, struct slice *ret
 
 	*ret_domain = domain;
 	*ret_selectors = SLICE("");
-	if (slice_starts(pins, SLICE("d=")) && slice_ends(domain, d) && keyring_is_name(d)) {
+	if (slice_starts(pins, SLICE("d=")) && keyring_is_name(d) && is_same_or_below(domain, d) &&
+		!is_public_suffix(d)) {
 		*ret_domain = d;
 		*ret_selectors = s;
 	}
