@@ -1,122 +1,171 @@
 /*
- * dkim-verify: libopendkim's verdict on messages in files, against public keys in
- * a text, not in DNS.  For demo and tests: what was received is judged by another
- * implementation than the one that signed it.
+ * dkim-verify [-v] RECORDS PATH...: are these messages signed so that a receiver
+ * passes them?  libopendkim says so, from the keys in RECORDS: lines "NAME TEXT", as
+ * in "r1._domainkey.example.org v=DKIM1; k=rsa; p=...".
  *
- *	dkim-verify RECORDS MESSAGE-OR-DIRECTORY ...
- *
- * RECORDS has a line for each key: "SELECTOR._domainkey.DOMAIN v=DKIM1; ...".  A
- * directory is searched for *.eml.  One line for each message that fails; last
- * "N passed, N failed".  Exit 0 only when there was one and all passed.
+ * A PATH is a message, or a directory, of which every *.eml is read, those of inner
+ * directories too.  A line for each that fails (with -v for each), and "N passed,
+ * N failed" at the end.  Exit 1 when one failed or there was none, 2 when it could
+ * not be found out.
  */
 #include <fts.h>
-#include <opendkim/dkim.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
-struct tally {
-	DKIM_LIB *library;
+#include "base/mem.h"
+#include "sign/judge.h"
+
+struct run {
+	struct judge *judge;
 	unsigned passed;
 	unsigned failed;
+	bool verbose; /* a line for what passes too */
 };
 
-static bool feed(DKIM *dkim, FILE *file)
+static bool read_file(const char *path, struct buf *out)
 {
-	unsigned char bytes[65536];
+	FILE *file = fopen(path, "rb");
+	char piece[65536];
 	size_t n;
+	bool fine;
 
-	while ((n = fread(bytes, 1, sizeof(bytes), file)) > 0) {
-		if (dkim_chunk(dkim, bytes, n) != DKIM_STAT_OK) {
-			return false;
-		}
+	if (file == NULL) {
+		perror(path);
+		return false;
 	}
-	return dkim_chunk(dkim, NULL, 0) == DKIM_STAT_OK && dkim_eom(dkim, NULL) == DKIM_STAT_OK;
+	while ((n = fread(piece, 1, sizeof(piece), file)) > 0) {
+		buf_add(out, slice_make(piece, n));
+	}
+	fine = ferror(file) == 0;
+	if (!fine) {
+		perror(path);
+	}
+	(void)fclose(file);
+	return fine;
 }
 
-/* NULL when every signature passes, else why not. */
-static const char *judge(DKIM *dkim)
+/* What a mailbox keeps with LF alone went over the wire with CRLF. */
+static void restore_line_ends(struct buf *message)
 {
-	DKIM_SIGINFO **signatures;
-	int count = 0;
+	struct slice rest = buf_slice(message);
+	struct slice line;
+	struct buf out;
 
-	if (dkim_getsiglist(dkim, &signatures, &count) != DKIM_STAT_OK || count == 0) {
-		return "no signature";
+	if (rest.n == 0 || slice_search(rest, SLICE("\r\n")) < rest.n) {
+		return;
 	}
-	for (int i = 0; i < count; i++) {
-		(void)dkim_sig_process(dkim, signatures[i]);
-		if ((dkim_sig_getflags(signatures[i]) & DKIM_SIGFLAG_PASSED) == 0 ||
-			dkim_sig_getbh(signatures[i]) != DKIM_SIGBH_MATCH) {
-			return dkim_sig_geterrorstr(dkim_sig_geterror(signatures[i]));
-		}
+	buf_init(&out, 0);
+	while (slice_split(&rest, '\n', &line)) {
+		buf_add(&out, line);
+		buf_add_text(&out, "\r\n");
 	}
-	return NULL;
+	buf_add(&out, line);
+	buf_clear(message);
+	*message = out;
 }
 
-static void verify(struct tally *tally, const char *path, FILE *file)
+static void verify_file(struct run *run, const char *path)
 {
-	const char *why = "cannot be read";
-	DKIM_STAT status;
-	DKIM *dkim = dkim_verify(tally->library, (const unsigned char *)"verify", NULL, &status);
+	struct buf message;
+	struct buf why;
+	bool good = false;
 
-	if (dkim != NULL) {
-		(void)feed(dkim, file);
-		why = judge(dkim);
-	}
-	if (why == NULL) {
-		tally->passed++;
+	buf_init(&message, 0);
+	buf_init(&why, 0);
+	if (read_file(path, &message)) {
+		restore_line_ends(&message);
+		good = judge_message(run->judge, buf_slice(&message), &why) > 0;
 	} else {
-		tally->failed++;
-		(void)printf("%s: %s\n", path, why);
+		buf_add_text(&why, "not readable");
 	}
-	(void)dkim_free(dkim);
+	if (!good || run->verbose) {
+		printf("%s %s: %s\n", good ? "pass" : "fail", path, buf_string(&why));
+	}
+	run->passed += good ? 1 : 0;
+	run->failed += good ? 0 : 1;
+	buf_clear(&why);
+	buf_clear(&message);
 }
 
-static bool is_message(const FTSENT *entry)
+static int by_name(const FTSENT **a, const FTSENT **b)
 {
-	size_t n = strlen(entry->fts_name);
-
-	return entry->fts_info == FTS_F &&
-		(entry->fts_level == FTS_ROOTLEVEL ||
-			(n > 4 && strcmp(entry->fts_name + n - 4, ".eml") == 0));
+	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static void walk(struct tally *tally, char **paths)
+/* False when something could not be walked. */
+static bool verify_all(struct run *run, char **paths)
 {
-	FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	FTSENT *entry;
+	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
+	const FTSENT *entry;
+	bool fine = walk != NULL;
 
-	while (tree != NULL && (entry = fts_read(tree)) != NULL) {
-		FILE *file = is_message(entry) ? fopen(entry->fts_accpath, "re") : NULL;
+	while (walk != NULL && (entry = fts_read(walk)) != NULL) {
+		struct slice name = slice_of(entry->fts_name);
 
-		if (file != NULL) {
-			verify(tally, entry->fts_path, file);
-			(void)fclose(file);
+		switch (entry->fts_info) {
+		case FTS_F:
+			if (entry->fts_level == FTS_ROOTLEVEL ||
+				slice_ends_nocase(name, SLICE(".eml"))) {
+				verify_file(run, entry->fts_path);
+			}
+			break;
+		case FTS_DNR:
+		case FTS_ERR:
+		case FTS_NS:
+			fprintf(stderr, "%s: %s\n", entry->fts_path, strerror(entry->fts_errno));
+			fine = false;
+			break;
+		default:
+			break;
 		}
 	}
-	if (tree != NULL) {
-		(void)fts_close(tree);
+	if (walk != NULL) {
+		(void)fts_close(walk);
 	}
+	return fine;
+}
+
+static bool read_records(const char *path, struct judge **ret_judge)
+{
+	struct buf records;
+	struct buf why;
+	bool fine;
+
+	buf_init(&records, 0);
+	buf_init(&why, 0);
+	fine = read_file(path, &records);
+	if (fine && err_is(judge_new(buf_slice(&records), ret_judge, &why))) {
+		fprintf(stderr, "%s: %s\n", path, buf_string(&why));
+		fine = false;
+	}
+	buf_clear(&why);
+	buf_clear(&records);
+	return fine;
 }
 
 int main(int argc, char **argv)
 {
-	struct tally tally = {.library = NULL};
-	unsigned method = DKIM_QUERY_FILE;
+	struct run run = {0};
+	int first = 1;
+	bool fine;
 
-	if (argc < 3) {
-		(void)fputs("usage: dkim-verify RECORDS MESSAGE-OR-DIRECTORY ...\n", stderr);
-		return EX_USAGE;
+	if (argc > 1 && strcmp(argv[1], "-v") == 0) {
+		run.verbose = true;
+		first++;
 	}
-	tally.library = dkim_init(NULL, NULL);
-	(void)dkim_options(
-		tally.library, DKIM_OP_SETOPT, DKIM_OPTS_QUERYMETHOD, &method, sizeof(method));
-	(void)dkim_options(
-		tally.library, DKIM_OP_SETOPT, DKIM_OPTS_QUERYINFO, argv[1], strlen(argv[1]));
-	walk(&tally, argv + 2);
-	dkim_close(tally.library);
-	(void)printf("%u passed, %u failed\n", tally.passed, tally.failed);
-	return tally.failed == 0 && tally.passed > 0 ? EX_OK : EXIT_FAILURE;
+	if (argc - first < 2) {
+		fprintf(stderr, "usage: dkim-verify [-v] RECORDS PATH...\n");
+		return 2;
+	}
+	if (!read_records(argv[first], &run.judge)) {
+		return 2;
+	}
+	fine = verify_all(&run, argv + first + 1);
+	judge_free(&run.judge);
+	printf("%u passed, %u failed\n", run.passed, run.failed);
+	if (!fine) {
+		return 2;
+	}
+	return run.failed == 0 && run.passed > 0 ? 0 : 1;
 }
