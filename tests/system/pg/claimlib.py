@@ -3,11 +3,9 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tests" / "system" / "sql"))
 
 MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
 
