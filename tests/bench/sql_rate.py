@@ -3,8 +3,9 @@
 
 usage: sql_rate.py [--json] [--fsync] [--seconds N] [--rate N] [--held N] [--tenants N]
 
-Runs the statements of src/sql, planned each time as libpq's unnamed ones are, on a
-throwaway Postgres with today's and the next 14 days' partitions.
+Runs the statements of src/sql on a throwaway Postgres with today's and the next 14
+days' partitions: the worker's are planned each time, as libpq's unnamed ones are, the
+application's are prepared.  Without --fsync commits do not wait for the disk.
 """
 import argparse
 import json
@@ -23,7 +24,7 @@ import psycopg2.extensions
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system" / "sql"))
 
-from penguin import NIL, literal, now_us, text_of, uuid7  # noqa: E402
+from penguin import NIL, Session as Prepared, literal, now_us, text_of, uuid7  # noqa: E402
 
 PRODUCERS = 4
 POLL_S = 0.05
@@ -154,8 +155,8 @@ def bulk(dsn, jobs):
 
 
 def produce(dsn, shops, rate, seconds, results):
-    """Single-message enqueues, each its own transaction, at a steady rate."""
-    session = Session(dsn)
+    """Single-message enqueues, each its own transaction, at a steady rate, prepared once."""
+    session = Prepared(dsn)
     committed, begun, n = {}, time.time(), 0
     while True:
         now = time.time()
@@ -248,6 +249,7 @@ def main():
         print(report, file=sys.stderr)
         worker = start_worker(session)
         shops = setup(session, options.tenants)
+        session.query("VACUUM ANALYZE")
         report["stream"] = stream(dsn, shops, options.rate, options.seconds, worker)
         print(report["stream"], file=sys.stderr)
         if options.held:
