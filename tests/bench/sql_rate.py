@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How fast the schema is: enqueue, claim to close, and the time from commit to claim.
 
-usage: sql_rate.py [--json] [--fsync] [--seconds N] [--rate N] [--held N] [--tenants N]
+usage: sql_rate.py [--json] [--jobs N] [--fsync] [--seconds N] [--rate N] [--held N] [--tenants N]
 
 Runs the statements of src/sql on a throwaway Postgres with today's and the next 14
 days' partitions: the worker's are planned each time, as libpq's unnamed ones are, the
@@ -9,12 +9,12 @@ application's are prepared.  Without --fsync commits do not wait for the disk.
 """
 import argparse
 import json
-import multiprocessing
+import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
@@ -24,10 +24,22 @@ import psycopg2.extensions
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "system" / "sql"))
 
-from penguin import NIL, Session as Prepared, literal, now_us, text_of, uuid7  # noqa: E402
+from penguin import NIL, literal, now_us, text_of, uuid7  # noqa: E402
 
 PRODUCERS = 4
 POLL_S = 0.05
+SINGLE = """WITH added AS (
+INSERT INTO penguin.jobs (tenant_id, id, campaign_id, recipient)
+SELECT s.tenant, (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7'
+|| substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid, s.campaign,
+'ann@example.com' FROM public.shops s WHERE s.n = :n
+RETURNING tenant_id, id, campaign_id, lower(split_part(recipient, '@', -1)) AS domain)
+INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, tag, priority, jobs)
+SELECT a.tenant_id, a.id, a.campaign_id, c.pool, coalesce(d.provider, 'other'), c.priority, ARRAY[a.id]
+FROM added a JOIN penguin.campaigns c ON c.tenant_id = a.tenant_id AND c.id = a.campaign_id
+LEFT JOIN penguin.domains d ON d.domain = a.domain;
+"""
+KEYS_A_CLAIM = 200
 
 
 class Session:
@@ -53,6 +65,12 @@ class Session:
     def query(self, text, *parameters):
         self.cursor.execute(text, parameters or None)
         return self.cursor.fetchall() if self.cursor.description else []
+
+
+def cpu_s(pid):
+    """User and system time of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def setup(session, tenants):
@@ -154,32 +172,31 @@ def bulk(dsn, jobs):
             "claim_to_close_per_s": round(jobs / worked), "wal_bytes_per_job": round(wal / jobs)}
 
 
-def produce(dsn, shops, rate, seconds, results):
-    """Single-message enqueues, each its own transaction, at a steady rate, prepared once."""
-    session = Prepared(dsn)
-    committed, begun, n = {}, time.time(), 0
-    while True:
-        now = time.time()
-        if now - begun >= seconds:
-            break
-        if now - begun < n / rate:
-            time.sleep(n / rate - (now - begun))
-        tenant, campaign = random.choice(shops)
-        id_ = uuid7()
-        session.run("enqueue_jobs", tenant, campaign, [id_], ["ann@example.com"], ["{}"], [None], None)
-        committed[id_] = time.time()
-        n += 1
-    results.put(committed)
+def produce(dsn, shops, rate, seconds):
+    """pgbench enqueues single messages, each its own transaction, at random times."""
+    session = Session(dsn)
+    session.query("DROP TABLE IF EXISTS public.shops")
+    session.query("CREATE TABLE public.shops (n int PRIMARY KEY, tenant uuid, campaign uuid)")
+    for number, (tenant, campaign) in enumerate(shops):
+        session.query("INSERT INTO public.shops VALUES (%s, %s, %s)", number, tenant, campaign)
+    session.query("VACUUM ANALYZE public.shops")
+    script = tempfile.NamedTemporaryFile("w", suffix=".sql")
+    script.write(f"\\set n random(0, {len(shops) - 1})\n{SINGLE}")
+    script.flush()
+    binary = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pgbench"))
+    process = subprocess.Popen(
+        [binary, "-n", "-M", "prepared", "-c", str(PRODUCERS), "-j", "1", "-R", str(rate),
+         "-T", str(seconds), "-f", script.name, dsn], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return process, script
 
 
 def stream(dsn, shops, rate, seconds, worker):
-    """Producers beside one worker that polls; the times from commit to jobs at hand."""
+    """Producers beside one worker that polls; the times from an enqueuing transaction's begin to jobs at hand."""
     session = Session(dsn)
-    results = multiprocessing.Queue()
-    producers = [multiprocessing.Process(target=produce, args=(dsn, shops, rate / PRODUCERS, seconds, results))
-                 for _ in range(PRODUCERS)]
-    for process in producers:
-        process.start()
+    backend = session.connection.get_backend_pid()
+    before_cpu = cpu_s(backend), time.process_time()
+    first = uuid7()[:13] + "-0000-0000-000000000000"
+    producer, script = produce(dsn, shops, rate, seconds)
     claimed, cycle_s, took, idle = {}, [], [], 0
     since = now_us() - 2 * 10**6
     end = time.time() + seconds + 5
@@ -188,18 +205,23 @@ def stream(dsn, shops, rate, seconds, worker):
         ready = session.run("ready_recent", since, 20000)
         before, since = since, now_us() - 2 * 10**6
         if ready:
-            ids, at = work(session, worker,
-                           [(r[0], r[1], r[2], r[3], min(int(r[4]), 1000)) for r in ready], before)
-            claimed.update(dict.fromkeys(ids, at))
-            took.append(at - begun)
+            keys = [(r[0], r[1], r[2], r[3], min(int(r[4]), 1000)) for r in ready]
+            for start in range(0, len(keys), KEYS_A_CLAIM):
+                turn = time.time()
+                ids, at = work(session, worker, keys[start:start + KEYS_A_CLAIM], before)
+                claimed.update(dict.fromkeys(ids, at))
+                took.append(at - turn)
             cycle_s.append(time.time() - begun)
         idle = 0 if ready else idle + 1
         time.sleep(max(0, POLL_S - (time.time() - begun)))
-    committed = {}
-    for _ in producers:
-        committed.update(results.get())
-    for process in producers:
-        process.join()
+    server_cpu, own_cpu = cpu_s(backend) - before_cpu[0], time.process_time() - before_cpu[1]
+    if producer.wait() != 0:
+        sys.exit("pgbench failed")
+    script.close()
+    committed = {i: at for i, at in session.query(
+        "SELECT id::text, extract(epoch FROM enqueued_at)::float8 FROM penguin.jobs "
+        "WHERE id >= %s AND campaign_id = ANY (%s::uuid[]) AND recipient = 'ann@example.com'",
+        first, [campaign for _, campaign in shops])}
     waits = sorted((claimed[i] - at) * 1000 for i, at in committed.items() if i in claimed)
     took.sort()
 
@@ -208,9 +230,12 @@ def stream(dsn, shops, rate, seconds, worker):
 
     return {"enqueued_per_s": round(len(committed) / seconds), "jobs": len(committed),
             "not_claimed": len(committed) - len(waits),
-            "commit_to_jobs_ms": {"p50": pick(waits, 0.5), "p99": pick(waits, 0.99), "max": pick(waits, 1)},
-            "poll_claim_read_ms": {"p50": pick([t * 1000 for t in took], 0.5),
+            "begin_to_jobs_ms": {"p50": pick(waits, 0.5), "p99": pick(waits, 0.99), "max": pick(waits, 1)},
+            "claim_read_ms": {"p50": pick([t * 1000 for t in took], 0.5),
                                    "p99": pick([t * 1000 for t in took], 0.99)},
+            "cpu_us_per_job": {"worker_backend": round(server_cpu / len(waits) * 1e6),
+                               "this_script": round(own_cpu / len(waits) * 1e6)},
+            "load_1m": os.getloadavg()[0],
             "cycle_ms_mean": round(sum(cycle_s) / len(cycle_s) * 1000, 1)}
 
 

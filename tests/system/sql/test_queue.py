@@ -1,7 +1,7 @@
 """Claim, split, report, retry, close: the accounting holds after every step."""
 import uuid
 
-from penguin import NIL, Session, Shop, Worker, now_us, uuid7
+from penguin import NIL, Session, Shop, Worker, literal, now_us, text_of, uuid7
 
 HOUR_US = 3600 * 10**6
 
@@ -108,6 +108,31 @@ def test_claim_of_what_became_due_lately(shop, worker):
     shop.enqueue(campaign, 3)
     assert sum(b["size"] for b in worker.claim(key(shop, 10), since_us=now_us() - 60 * 10**6)) == 3
     assert sum(b["size"] for b in worker.claim(key(shop, 10))) == 2
+
+
+def test_claim_stays_below_the_cost_of_jit(database, shop, worker):
+    """Compiling it takes seconds; the planner must not expect a share of a long queue."""
+    campaign = shop.campaign()
+    shop.session.query(
+        "WITH t AS (INSERT INTO penguin.tenants (tenant_id, name) "
+        "SELECT md5(g::text)::uuid, 'x' FROM generate_series(1, 200) g RETURNING tenant_id) "
+        "INSERT INTO penguin.campaigns (tenant_id, id, name, state, content_id) "
+        "SELECT tenant_id, tenant_id, 'c', 'running', tenant_id FROM t")
+    shop.session.query(
+        "INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, priority, jobs) "
+        "SELECT %s, (lpad(to_hex(g), 12, '0') || '7' || substr(md5(g::text), 1, 19))::uuid, %s, 'default', "
+        "10, ARRAY[%s::uuid] FROM generate_series(1, 100000) g", shop.tenant, campaign, uuid7())
+    shop.session.query("ANALYZE")
+    tenants = [row[0] for row in shop.session.query("SELECT md5(g::text)::uuid::text FROM generate_series(1, 200) g")]
+    text = text_of("claim")
+    parameters = [tenants, ["default"] * 200, ["other"] * 200, [10] * 200, [500] * 200,
+                  [uuid7() for _ in range(400)], worker.id, str(uuid.uuid4()), None]
+    for number in range(len(parameters), 0, -1):
+        value = literal(parameters[number - 1])
+        text = text.replace(f"${number}::", ("NULL" if value is None else f"'{value}'") + "::")
+    plan = shop.session.value("EXPLAIN (FORMAT JSON) " + text)
+    assert plan[0]["Plan"]["Total Cost"] < 100000
+    assert "JIT" not in plan[0]
 
 
 def test_keys_are_apart(database, shop, worker):
