@@ -89,6 +89,17 @@ static size_t field_end(struct slice headers, size_t from)
 	return end;
 }
 
+/* Printing ASCII without the colon (RFC 5322 section 3.6.8). */
+static bool is_field_name(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '!' || text.p[i] > '~') {
+			return false;
+		}
+	}
+	return text.n > 0;
+}
+
 static bool split_one(struct slice text, struct field *ret_field)
 {
 	size_t colon = slice_find(text, ':');
@@ -97,7 +108,8 @@ static bool split_one(struct slice text, struct field *ret_field)
 	while (name > 0 && is_blank(text.p[name - 1])) {
 		name--;
 	}
-	if (colon == text.n || name == 0 || memchr(text.p, '\0', text.n) != NULL) {
+	if (colon == text.n || !is_field_name(slice_first(text, name)) ||
+		memchr(text.p, '\0', text.n) != NULL) {
 		return false;
 	}
 	*ret_field = (struct field){slice_first(text, name), text};

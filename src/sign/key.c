@@ -41,8 +41,9 @@ static bool read_pem(struct key *key, int directory, const char *file, struct bu
 	} else {
 		key->pem = mem_new(PEM_MAX + 1);
 		n = read(fd, key->pem, PEM_MAX);
-		if (n < 0) {
-			buf_add_format(why, "%s: %s", file, err_text(err_system()));
+		if (n <= 0) {
+			buf_add_format(why, "%s: %s", file,
+				n < 0 ? err_text(err_system()) : "an empty file");
 		}
 	}
 	if (fd >= 0) {
