@@ -150,8 +150,10 @@ static bool judge_signature(DKIM *dkim, DKIM_SIGINFO *signature, struct buf *why
 		buf_add_text(why, "pass");
 	} else if (dkim_sig_getbh(signature) == DKIM_SIGBH_MISMATCH) {
 		buf_add_text(why, "the body is not the one that was signed");
-	} else {
+	} else if (text != NULL || status != DKIM_STAT_OK) {
 		buf_add_text(why, text != NULL ? text : dkim_getresultstr(status));
+	} else {
+		buf_add_text(why, "not judged");
 	}
 	return good;
 }
@@ -172,6 +174,18 @@ static unsigned judge_signatures(DKIM *dkim, struct buf *why)
 	return passed == (unsigned)count ? passed : 0;
 }
 
+/* The last line ends on the wire, whatever was kept; the library would not judge it else. */
+static DKIM_STAT feed(DKIM *dkim, struct slice message)
+{
+	static const char end[] = "\r\n";
+	DKIM_STAT status = dkim_chunk(dkim, (u_char *)message.p, message.n);
+
+	if (status == DKIM_STAT_OK && !slice_ends(message, SLICE("\r\n"))) {
+		status = dkim_chunk(dkim, (u_char *)end, 2);
+	}
+	return status == DKIM_STAT_OK ? dkim_chunk(dkim, NULL, 0) : status;
+}
+
 unsigned judge_message(struct judge *judge, struct slice message, struct buf *why)
 {
 	DKIM_STAT status = DKIM_STAT_OK;
@@ -187,10 +201,7 @@ unsigned judge_message(struct judge *judge, struct slice message, struct buf *wh
 		buf_add_text(why, "libopendkim cannot be used");
 		return 0;
 	}
-	status = dkim_chunk(dkim, (u_char *)message.p, message.n);
-	if (status == DKIM_STAT_OK) {
-		status = dkim_chunk(dkim, NULL, 0);
-	}
+	status = feed(dkim, message);
 	if (status == DKIM_STAT_OK || status == DKIM_STAT_NOSIG) {
 		(void)dkim_eom(dkim, NULL);
 		passed = judge_signatures(dkim, why);

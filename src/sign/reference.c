@@ -69,6 +69,16 @@ void reference_free(struct reference **reference)
 	*reference = NULL;
 }
 
+/* The library does not end the last line by itself, as RFC 6376 section 3.4.4 wants. */
+static bool feed_body(DKIM *dkim, struct slice body)
+{
+	static const char end[] = "\r\n";
+
+	return (body.n == 0 || dkim_body(dkim, (u_char *)body.p, body.n) == DKIM_STAT_OK) &&
+		(body.n == 0 || slice_ends(body, SLICE("\r\n")) ||
+			dkim_body(dkim, (u_char *)end, 2) == DKIM_STAT_OK);
+}
+
 static bool feed(const struct reference *reference, DKIM *dkim, struct slice body)
 {
 	for (size_t i = 0; i < reference->fields.count; i++) {
@@ -79,8 +89,7 @@ static bool feed(const struct reference *reference, DKIM *dkim, struct slice bod
 			return false;
 		}
 	}
-	return dkim_eoh(dkim) == DKIM_STAT_OK &&
-		(body.n == 0 || dkim_body(dkim, (u_char *)body.p, body.n) == DKIM_STAT_OK) &&
+	return dkim_eoh(dkim) == DKIM_STAT_OK && feed_body(dkim, body) &&
 		dkim_eom(dkim, NULL) == DKIM_STAT_OK;
 }
 
