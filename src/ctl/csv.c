@@ -135,7 +135,8 @@ struct slice csv_field(const struct csv *csv, size_t at)
 {
 	size_t from = at == 0 ? 0 : csv->ends[at - 1];
 
-	return slice_make(csv->text.p + from, csv->ends[at] - from);
+	/* A row of empty fields only has no text at all. */
+	return slice_first(slice_from(buf_slice(&csv->text), from), csv->ends[at] - from);
 }
 
 const char *csv_fault(const struct csv *csv)
