@@ -210,7 +210,7 @@ class Stack:
         done = condition or (lambda a: not any(a.get(s) for s in ("waiting", "leased", "retrying")))
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            account = self.account(campaign)
+            account = self.account(campaign) if campaign else {}
             if done(account):
                 return account
             assert self.mta is None or self.mta.poll() is None, "penguin-mta is gone:\n" + self.log_text()[-3000:]

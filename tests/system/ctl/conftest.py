@@ -1,0 +1,5 @@
+"""The tests of penguinctl use the helpers of the folder above."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))

@@ -1,0 +1,95 @@
+"""penguinctl from an empty database to mail in the world, and a newcomer's mistakes."""
+import json
+import os
+import subprocess
+
+import pytest
+from mtalib import BUILD, CONTENT, DOMAIN, Stack
+
+PROGRAM = BUILD / "src" / "main" / "penguinctl"
+
+
+class Ctl:
+    def __init__(self, dsn, directory):
+        self.environment = dict(os.environ, PENGUIN_DSN=dsn, NO_COLOR="1")
+        self.directory = directory
+
+    def run(self, *words, code=0, stdin=None):
+        answer = subprocess.run([PROGRAM, *map(str, words)], env=self.environment, cwd=self.directory, input=stdin,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        assert answer.returncode == code, (words, answer.returncode, answer.stdout, answer.stderr)
+        return answer.stdout + answer.stderr
+
+
+@pytest.fixture
+def ctl(empty_dsn, tmp_path):
+    it = Ctl(empty_dsn, tmp_path)
+    (tmp_path / "letter.json").write_text(json.dumps(CONTENT))
+    return it
+
+
+@pytest.fixture
+def shop(ctl):
+    """A tenant with a content and a draft campaign."""
+    ctl.run("migrate", "up")
+    ctl.run("tenant", "add", "acme", "--bounce-domain", "bounce.shop.test")
+    ctl.run("content", "add", "letter.json", "--tenant", "acme", "--name", "letter")
+    ctl.run("campaign", "create", "spring", "--tenant", "acme", "--content", "letter")
+    return ctl
+
+
+def test_migrate_twice_changes_nothing(ctl):
+    ctl.run("migrate", "up")
+    first = ctl.run("migrate", "status")
+    ctl.run("migrate", "up")
+    assert ctl.run("migrate", "status") == first
+    assert "CREATE TABLE" in ctl.run("migrate", "print")
+
+
+def test_a_csv_is_read_once_however_often_it_is_given(shop):
+    (shop.directory / "people.csv").write_bytes(
+        "\ufeffemail,name\r\nann@d1.test,\"Ann, \"\"the\"\" first\"\r\nnot an address,x\r\nBOB@D2.test,Bob\r\n".encode())
+    for added in (2, 0):
+        text = shop.run("enqueue", "--tenant", "acme", "--campaign", "spring", "people.csv")
+        assert f"{added} added" in text and "1 rejected" in text, text
+    rejected = (shop.directory / "people.csv.rejected.csv").read_text()
+    assert "not an address" in rejected and "3" in rejected
+    account = json.loads(shop.run("campaign", "show", "spring", "--tenant", "acme", "--json").splitlines()[0])
+    assert "2" in json.dumps(account)
+
+
+@pytest.mark.parametrize("words, code, remedy", [
+    (["frobnicate"], 64, "help"),
+    (["campain", "start", "spring"], 64, "campaign"),
+    (["enqueue", "--tenant", "acme", "--campaign", "spring", "missing.csv"], 66, "missing.csv"),
+    (["enqueue", "--tenant", "acme", "--campaign", "winter", "letter.json"], 65, "winter"),
+    (["content", "add", "broken.json", "--tenant", "acme", "--name", "b"], 65, "close"),
+    (["campaign", "start", "winter", "--tenant", "acme"], 65, "winter"),
+])
+def test_mistakes_say_where_and_what_to_do(shop, words, code, remedy):
+    (shop.directory / "broken.json").write_text(json.dumps(dict(CONTENT, text="{{#offers}}never closed")))
+    assert remedy in shop.run(*words, code=code)
+
+
+def test_postgres_that_is_not_there_is_said(ctl):
+    assert "ostgres" in ctl.run("-d", "host=/nonexistent dbname=x", "migrate", "status", code=69)
+
+
+def test_from_an_empty_database_to_a_mailbox(ctl, empty_dsn, tmp_path, database):
+    """The manual's example, with the world as the internet."""
+    ctl.run("migrate", "up")
+    with Stack(database, tmp_path) as s:  # the world and a configuration; its own tenant is not used
+        tenant = ctl.run("tenant", "add", "acme", "--bounce-domain", "bounce.shop.test").split()[-1]
+        record = ctl.run("key", "add", "acme", DOMAIN, "k1", "--directory", tmp_path / "keys")
+        assert (tmp_path / "keys" / tenant / DOMAIN / "k1.pem").stat().st_mode & 0o777 == 0o600
+        s.publish("k1", "".join(record.split('"')[1::2]))
+        ctl.run("content", "add", "letter.json", "--tenant", "acme", "--name", "letter")
+        ctl.run("campaign", "create", "spring", "--tenant", "acme", "--content", "letter", "--pool", "default")
+        people = "email,name\n" + "".join(f"user{i}@d{i % 50 + 1}.test,User {i}\n" for i in range(100))
+        ctl.run("enqueue", "--tenant", "acme", "--campaign", "spring", "-", stdin=people)
+        ctl.run("campaign", "start", "spring", "--tenant", "acme")
+        s.start(postgres={"dsn": empty_dsn})
+        s.wait(None, lambda _: len(s.world.ledger()) == 100)
+        s.stop()
+        assert {line["recipient"] for line in s.world.ledger()} == {f"user{i}@d{i % 50 + 1}.test" for i in range(100)}
+        assert "100" in ctl.run("campaign", "show", "spring", "--tenant", "acme")
