@@ -33,6 +33,11 @@ bool pg_sync_is_null(const struct pg_sync *pg, size_t row, int column);
 /* NUL-ended; "" for null. */
 const char *pg_sync_text(const struct pg_sync *pg, size_t row, int column);
 
+/* The names of the columns, and what the command tag counts, e.g. rows updated. */
+int pg_sync_columns(const struct pg_sync *pg);
+const char *pg_sync_column(const struct pg_sync *pg, int column);
+const char *pg_sync_affected(const struct pg_sync *pg);
+
 /* One more element of an array parameter; the caller writes the braces. */
 void pg_sync_add_item(struct buf *array, struct slice item);
 

@@ -151,14 +151,14 @@ int ctl_tenant(struct ctl *ctl, const char *name, char ret_id[ID_TEXT + 1])
 	bool by_id;
 	int code;
 
-	if (name == NULL) {
-		return ctl_fail(EX_USAGE, "which tenant? give --tenant NAME");
-	}
-	by_id = id_parse(slice_of(name), &id);
+	by_id = name != NULL && id_parse(slice_of(name), &id);
 	code = ctl_run(ctl, SQL_TENANT_LIST,
 		(const char *const[]){by_id ? name : NULL, by_id ? NULL : name});
 	if (code != 0) {
 		return code;
+	}
+	if (name == NULL && pg_sync_rows(ctl->pg) != 1) {
+		return ctl_fail(EX_USAGE, "which tenant? give --tenant NAME");
 	}
 	if (pg_sync_rows(ctl->pg) != 1) {
 		return ctl_fail(EX_DATAERR,

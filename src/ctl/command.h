@@ -54,6 +54,13 @@ MUST_USE int ctl_campaign(struct ctl *ctl, const char *tenant, const char *name,
 	char ret_id[ID_TEXT + 1], int64_t *ret_created_us);
 MUST_USE int ctl_read_file(const char *path, size_t max, struct buf *out);
 
+/*
+ * The rows of the last statement: for people as an aligned table, with --json as one
+ * object a line.  Columns that end in _us are instants.  Texts of strangers are shown
+ * without control characters.
+ */
+void ctl_rows(struct ctl *ctl);
+
 int migrate_status(struct ctl *ctl);
 int migrate_up(struct ctl *ctl);
 int migrate_print(struct ctl *ctl);
@@ -69,5 +76,19 @@ int campaign_resume(struct ctl *ctl);
 int campaign_cancel(struct ctl *ctl);
 int campaign_show(struct ctl *ctl);
 int enqueue(struct ctl *ctl);
+int maintain(struct ctl *ctl);
+int tenant_set(struct ctl *ctl);
+int hold_add(struct ctl *ctl);
+int hold_release(struct ctl *ctl);
+int suppress_add(struct ctl *ctl);
+int suppress_remove(struct ctl *ctl);
+int suppress_list(struct ctl *ctl);
+int quarantine_list(struct ctl *ctl);
+int quarantine_release(struct ctl *ctl);
+int erase(struct ctl *ctl);
+int explain(struct ctl *ctl);
+int queue_show(struct ctl *ctl);
+int node_list(struct ctl *ctl);
+int verify(struct ctl *ctl);
 
 #endif

@@ -144,6 +144,57 @@ static int make_partitions(struct ctl *ctl)
 	return code;
 }
 
+static int drop_partitions(struct ctl *ctl, const char *keep)
+{
+	int code;
+
+	while ((code = ctl_run(ctl, SQL_MAINTAIN_EXPIRED, (const char *const[]){keep, keep})) ==
+			0 &&
+		pg_sync_rows(ctl->pg) > 0) {
+		char *ddl = slice_string(slice_of(pg_sync_text(ctl->pg, 0, 1)));
+
+		ctl_print("dropping %s\n", pg_sync_text(ctl->pg, 0, 0));
+		code = ctl_script(ctl, ddl);
+		free(ddl);
+		if (code != 0) {
+			return code;
+		}
+	}
+	return code;
+}
+
+/* Rows in a DEFAULT partition mean that this ran too late, or ids of a wrong time. */
+static int tell_default(struct ctl *ctl)
+{
+	int code = ctl_run(ctl, SQL_MAINTAIN_DEFAULT, NULL);
+
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		if (strcmp(pg_sync_text(ctl->pg, i, 1), "0") != 0) {
+			(void)ctl_fail(0,
+				"%s rows in the DEFAULT partition of %s: run maintain daily, and "
+				"make ids of the present time",
+				pg_sync_text(ctl->pg, i, 1), pg_sync_text(ctl->pg, i, 0));
+		}
+	}
+	return code;
+}
+
+int maintain(struct ctl *ctl)
+{
+	const char *keep = ctl_option(ctl, "keep", NULL);
+	uint64_t days;
+	int code;
+
+	if (keep != NULL && (!slice_number(slice_of(keep), 36500, &days) || days == 0)) {
+		return ctl_fail(EX_USAGE, "--keep is a number of days from 1 on");
+	}
+	code = make_partitions(ctl);
+	if (code == 0 && keep != NULL) {
+		code = drop_partitions(ctl, keep);
+	}
+	return code != 0 ? code : tell_default(ctl);
+}
+
 int migrate_up(struct ctl *ctl)
 {
 	int code = ctl_connect(ctl);

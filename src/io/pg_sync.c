@@ -108,6 +108,21 @@ const char *pg_sync_text(const struct pg_sync *pg, size_t row, int column)
 	return PQgetvalue(pg->result, (int)row, column);
 }
 
+int pg_sync_columns(const struct pg_sync *pg)
+{
+	return PQnfields(pg->result);
+}
+
+const char *pg_sync_column(const struct pg_sync *pg, int column)
+{
+	return PQfname(pg->result, column);
+}
+
+const char *pg_sync_affected(const struct pg_sync *pg)
+{
+	return PQcmdTuples(pg->result);
+}
+
 void pg_sync_add_item(struct buf *array, struct slice item)
 {
 	buf_add_text(array, array->n > 1 ? ",\"" : "\"");

@@ -1,24 +1,9 @@
 """penguinctl from an empty database to mail in the world, and a newcomer's mistakes."""
 import json
-import os
-import subprocess
 
 import pytest
-from mtalib import BUILD, CONTENT, DOMAIN, Stack
-
-PROGRAM = BUILD / "src" / "main" / "penguinctl"
-
-
-class Ctl:
-    def __init__(self, dsn, directory):
-        self.environment = dict(os.environ, PENGUIN_DSN=dsn, NO_COLOR="1")
-        self.directory = directory
-
-    def run(self, *words, code=0, stdin=None):
-        answer = subprocess.run([PROGRAM, *map(str, words)], env=self.environment, cwd=self.directory, input=stdin,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
-        assert answer.returncode == code, (words, answer.returncode, answer.stdout, answer.stderr)
-        return answer.stdout + answer.stderr
+from ctllib import Ctl
+from mtalib import CONTENT, DOMAIN, Stack
 
 
 @pytest.fixture
@@ -60,7 +45,7 @@ def test_a_csv_is_read_once_however_often_it_is_given(shop):
 
 @pytest.mark.parametrize("words, code, remedy", [
     (["frobnicate"], 64, "help"),
-    (["campain", "start", "spring"], 64, "campaign"),
+    (["camp", "start", "spring"], 64, "campaign"),
     (["enqueue", "--tenant", "acme", "--campaign", "spring", "missing.csv"], 66, "missing.csv"),
     (["enqueue", "--tenant", "acme", "--campaign", "winter", "letter.json"], 65, "winter"),
     (["content", "add", "broken.json", "--tenant", "acme", "--name", "b"], 65, "close"),

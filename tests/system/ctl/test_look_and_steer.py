@@ -1,0 +1,106 @@
+"""What an operator sees and stops, with mail in the world."""
+import json
+import time
+
+import pytest
+from ctllib import Ctl
+from mtalib import WORLD, Stack
+
+HOSTILE = """
+rules:
+  - at: rcpt
+    recipient: "hostile*@*"
+    raw_hex: "35353020352e312e31201b5d303b6f776e6564071b5b33316d20ff20273b44524f50205441424c45206a6f62733b2d2d203c7363726970743e0d0a"
+  - at: rcpt
+    recipient: "later*@*"
+    reply: 450 4.2.0 later
+"""
+
+
+def rows(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def stack(database, tmp_path):
+    with Stack(database, tmp_path, world=WORLD + HOSTILE, config={"retry": {"first": "1h", "max": "1h", "expire": "2d"}}) as it:
+        it.ctl = Ctl(database, tmp_path)
+        yield it
+
+
+def test_threat_C6_reply_text_never_reaches_the_terminal_raw(stack):
+    campaign = stack.campaign()
+    (job,) = stack.enqueue(campaign, ["hostile@d1.test"])
+    stack.start()
+    assert stack.check(campaign) == {"bounced": 1}
+    text = stack.ctl.run("explain", job)
+    assert "DROP TABLE" in text and "\x1b" not in text and "\x07" not in text
+    shown = rows(stack.ctl.run("explain", job, "--json"))
+    assert shown[0]["state"] == "bounced" and shown[1]["code"] == 550 and shown[1]["enhanced"] == "5.1.1"
+    stack.stop()
+
+
+def test_explain_queue_and_nodes_tell_where_a_job_is(stack):
+    campaign = stack.campaign()
+    (job, _) = stack.enqueue(campaign, ["later@d1.test", "ann@d2.test"])
+    stack.start()
+    stack.wait(campaign, lambda a: a == {"retrying": 1, "delivered": 1})
+    shown = rows(stack.ctl.run("explain", job, "--json"))
+    assert shown[0]["state"] == "retrying" and shown[1]["code"] == 450
+    (line,) = rows(stack.ctl.run("queue", "--json"))
+    assert line["state"] == "retrying" and line["jobs"] == 1
+    assert "retrying" in stack.ctl.run("queue")
+    assert [n["state"] for n in rows(stack.ctl.run("node", "list", "--json"))] == ["live"]
+    stack.ctl.run("verify")
+    stack.ctl.run("explain", "nonsense", code=64)
+    stack.ctl.run("explain", campaign, code=65)
+    stack.stop()
+
+
+def test_hold_and_release_within_two_seconds(stack):
+    campaign = stack.campaign()
+    stack.start()
+    stack.wait(campaign)
+    stack.ctl.run("hold", "domain", "D3.test", "--reason", "their request")
+    stack.ctl.run("hold", "source", "s1", "--for", "2s")
+    time.sleep(1)
+    stack.enqueue(campaign, ["a@d1.test", "a@d3.test"])
+    time.sleep(0.5)
+    assert stack.world.ledger() == []
+    stack.wait(campaign, lambda a: a.get("delivered") == 1)  # the source's hold ended by itself
+    time.sleep(1)
+    assert [line["recipient"] for line in stack.world.ledger()] == ["a@d1.test"]
+    begin = time.monotonic()
+    stack.ctl.run("release", "domain", "d3.test")
+    stack.wait(campaign)
+    assert time.monotonic() - begin < 15
+    stack.ctl.run("release", "domain", "d3.test", code=65)
+    stack.ctl.run("hold", "weather", "rain", code=64)
+    stack.stop()
+
+
+def test_suppress_and_erase(stack):
+    campaign = stack.campaign()
+    stack.ctl.run("suppress", "add", "Ann@d1.test")
+    stack.ctl.run("suppress", "add", "@d2.test", "--for", "1h")
+    assert {r["address"] for r in rows(stack.ctl.run("suppress", "list", "--json"))} == {"ann@d1.test", "@d2.test"}
+    ids = stack.enqueue(campaign, ["ann@d1.test", "bob@d2.test", "eve@d3.test"])
+    stack.start()
+    assert stack.check(campaign) == {"suppressed": 2, "delivered": 1}
+    stack.ctl.run("suppress", "remove", "@d2.test")
+    stack.ctl.run("suppress", "remove", "@d2.test", code=65)
+    stack.ctl.run("erase", "eve@d3.test")
+    assert "eve" not in stack.ctl.run("explain", ids[2])
+    stack.ctl.run("verify")
+    stack.ctl.run("suppress", "add", "not an address", code=65)
+    stack.stop()
+
+
+def test_maintain_and_quarantine(stack):
+    assert "partitions" in stack.ctl.run("maintain")
+    assert "0 partitions" in stack.ctl.run("maintain")
+    stack.ctl.run("maintain", "--keep", "zero", code=64)
+    assert rows(stack.ctl.run("quarantine", "list", "--json")) == []
+    stack.ctl.run("quarantine", "release", stack.campaign(), code=65)
+    stack.ctl.run("tenant", "set", "acme", "closed")
+    stack.ctl.run("tenant", "set", "acme", "asleep", code=64)
