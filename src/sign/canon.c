@@ -89,15 +89,26 @@ static size_t field_end(struct slice headers, size_t from)
 	return end;
 }
 
-/* Printing ASCII without the colon (RFC 5322 section 3.6.8). */
+/*
+ * Printing ASCII without the colon (RFC 5322 section 3.6.8), and without the semicolon,
+ * which no h= could name.  libopendkim, so many a receiver, refuses a whole message for
+ * such a field, and for a tab before the colon.
+ */
 static bool is_field_name(struct slice text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '!' || text.p[i] > '~') {
+		if (text.p[i] < '!' || text.p[i] > '~' || text.p[i] == ';') {
 			return false;
 		}
 	}
 	return text.n > 0;
+}
+
+/* NUL; and VT and FF, which are blanks to libopendkim and to RFC 6376 are not. */
+static bool has_disputed(struct slice text)
+{
+	return memchr(text.p, '\0', text.n) != NULL || memchr(text.p, '\v', text.n) != NULL ||
+		memchr(text.p, '\f', text.n) != NULL;
 }
 
 static bool split_one(struct slice text, struct field *ret_field)
@@ -105,11 +116,10 @@ static bool split_one(struct slice text, struct field *ret_field)
 	size_t colon = slice_find(text, ':');
 	size_t name = colon;
 
-	while (name > 0 && is_blank(text.p[name - 1])) {
+	while (name > 0 && text.p[name - 1] == ' ') { /* a tab: see is_field_name() */
 		name--;
 	}
-	if (colon == text.n || !is_field_name(slice_first(text, name)) ||
-		memchr(text.p, '\0', text.n) != NULL) {
+	if (colon == text.n || !is_field_name(slice_first(text, name)) || has_disputed(text)) {
 		return false;
 	}
 	*ret_field = (struct field){slice_first(text, name), text};

@@ -23,7 +23,10 @@ struct fields {
 	size_t count;
 };
 
-/* False when the block is not canonical: a bare CR or LF, NUL, no colon, too many. */
+/*
+ * False when the block is not canonical, or verifiers would not agree about it: a bare
+ * CR or LF, NUL, VT, FF, a name that is none, too many fields.
+ */
 bool canon_split(struct slice headers, struct fields *ret_fields);
 
 /* One field: lower-case name, unfolded, blanks reduced; ends with CRLF. */
