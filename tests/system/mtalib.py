@@ -148,13 +148,13 @@ class Stack:
 
     def write_config(self, **change):
         self.config = merged(self.config, change)
-        text = merged(self.config, {
-            "postgres": {"dsn": self.config["postgres"].get("dsn", f"{self.dsn}")},
+        text = merged({
+            "postgres": {"dsn": self.dsn},
             "dns": {"servers": [f"127.0.0.1:{self.world.dns_port}"]},
             "keys": {"directory": str(self.directory / "keys")},
             "delivery": {"log": str(self.directory / "delivery.log"), "port": self.world.smtp_port},
             "tokens": {"keys": {"1": str(self.directory / "token.key")}},
-        })
+        }, self.config)
         path = self.directory / "penguin-mta.yaml"
         path.write_text(json.dumps(text, indent=1) + "\n")  # JSON is YAML
         return path
