@@ -150,13 +150,14 @@ static ssize_t read_answer(const struct selfcheck *check, int wait_ms, char *out
 static void end_child(struct selfcheck *check, bool answered)
 {
 	int status;
+	pid_t gone;
 
 	if (!answered) {
 		(void)kill(check->child, SIGKILL);
 	}
-	while (waitpid(check->child, &status, 0) < 0 && errno == EINTR) {
-		continue;
-	}
+	do {
+		gone = waitpid(check->child, &status, 0);
+	} while (gone < 0 && errno == EINTR);
 	(void)close(check->answer);
 	mem_free(check);
 }
@@ -201,7 +202,7 @@ struct err selfcheck_run(const struct key_set *set, struct signer *signer, struc
 	if (!err_is(err)) {
 		err = selfcheck_start(records, buf_slice(&message), &check);
 	}
-	if (err_is(err)) {
+	if (check == NULL) {
 		buf_add_format(why, "the self-check could not begin: %s", err_text(err));
 	} else {
 		err = finish(&check, SELFCHECK_SECONDS * 1000, why);
