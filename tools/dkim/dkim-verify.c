@@ -93,36 +93,40 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-/* False when something could not be walked. */
+/* False when it could not be looked at. */
+static bool verify_entry(struct run *run, const FTSENT *entry)
+{
+	struct slice name = slice_of(entry->fts_name);
+
+	switch (entry->fts_info) {
+	case FTS_F:
+		if (entry->fts_level == FTS_ROOTLEVEL || slice_ends_nocase(name, SLICE(".eml"))) {
+			verify_file(run, entry->fts_path);
+		}
+		return true;
+	case FTS_DNR:
+	case FTS_ERR:
+	case FTS_NS:
+		fprintf(stderr, "%s: %s\n", entry->fts_path, strerror(entry->fts_errno));
+		return false;
+	default:
+		return true;
+	}
+}
+
 static bool verify_all(struct run *run, char **paths)
 {
 	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
 	const FTSENT *entry;
-	bool fine = walk != NULL;
+	bool fine = true;
 
-	while (walk != NULL && (entry = fts_read(walk)) != NULL) {
-		struct slice name = slice_of(entry->fts_name);
-
-		switch (entry->fts_info) {
-		case FTS_F:
-			if (entry->fts_level == FTS_ROOTLEVEL ||
-				slice_ends_nocase(name, SLICE(".eml"))) {
-				verify_file(run, entry->fts_path);
-			}
-			break;
-		case FTS_DNR:
-		case FTS_ERR:
-		case FTS_NS:
-			fprintf(stderr, "%s: %s\n", entry->fts_path, strerror(entry->fts_errno));
-			fine = false;
-			break;
-		default:
-			break;
-		}
+	if (walk == NULL) {
+		return false;
 	}
-	if (walk != NULL) {
-		(void)fts_close(walk);
+	while ((entry = fts_read(walk)) != NULL) {
+		fine = verify_entry(run, entry) && fine;
 	}
+	(void)fts_close(walk);
 	return fine;
 }
 
