@@ -20,8 +20,9 @@ FIELDS = ["To", "Cc", "Subject", "subject", "Reply-To", "Message-ID", "Content-T
 PIECES = [b" ", b"  ", b"\t", b"\r\n", b"\r\n\r\n", b"\r\n \r\n", b"x", b"word", b".", b"\xc3\xa9", b" \r\n"]
 
 
-def run(*argv):
-    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+def run(*argv, env=None):
+    done = subprocess.run([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                          env=dict(os.environ, **(env or {})))
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -71,7 +72,9 @@ def test_two_judges_pass_what_is_signed(tmp_path, keys, kind):
     for seed in range(COUNT):
         paths.append(box / f"{seed}.txt")
         paths[-1].write_bytes(make_message(random.Random(seed)))
-    code, _, err = run(SIGN, "sign", directory, TENANT, "mail.example.org", kind, *paths)
+    # libopendkim leaks with Ed25519; our own signer may not.
+    env = {"ASAN_OPTIONS": "detect_leaks=0"} if kind == "libopendkim" else None
+    code, _, err = run(SIGN, "sign", directory, TENANT, "mail.example.org", kind, *paths, env=env)
     assert code == 0, err
     for path in paths:
         message = path.with_name(path.name + ".signed").read_bytes()
