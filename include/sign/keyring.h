@@ -43,6 +43,9 @@ void keyring_reload(struct keyring *keyring);
  */
 struct key_set *keyring_find(struct keyring *keyring, const struct id *tenant, struct slice domain,
 	struct slice pins, struct buf *why);
+/* Whether a key file is there at all, usable or not: who has one is never sent unsigned. */
+bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct slice domain);
+
 struct key_set *key_set_ref(struct key_set *set);
 void key_set_unref(struct key_set **set);
 

@@ -307,6 +307,29 @@ static bool is_same_or_below(struct slice domain, struct slice parent)
 		(domain.n == parent.n || domain.p[domain.n - parent.n - 1] == '.');
 }
 
+bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct slice domain)
+{
+	struct slice at = domain;
+	bool found = false;
+
+	while (!found && at.n > 0 && keyring_is_name(at) && !is_public_suffix(at)) {
+		int folder = open_domain(keyring, tenant, at);
+		struct dirent **entries = NULL;
+		int count = folder >= 0 ? scandirat(folder, ".", &entries, is_pem, alphasort) : 0;
+
+		found = count > 0;
+		while (count-- > 0) {
+			free(entries[count]);
+		}
+		free(entries);
+		if (folder >= 0) {
+			(void)close(folder);
+		}
+		at = slice_from(at, slice_find(at, '.') + 1);
+	}
+	return found;
+}
+
 /* "d=example.org;s=a,b": only a domain that is this one or a parent of it counts. */
 static void split_pins(struct slice pins, struct slice domain, struct slice *ret_domain,
 	struct slice *ret_selectors)

@@ -193,6 +193,13 @@ static void check_next(struct entry *entry)
 	buf_clear(&name);
 }
 
+/* A key that cannot be used is a fault to mend, no leave to send unsigned. */
+static bool has_key(const struct worker *worker, const struct plan *plan)
+{
+	return keyring_has(worker->keyring, &plan_tenant(plan)->id,
+		slice_of(content_from_domain(plan->content)));
+}
+
 /* Looks the set up and starts the comparison with DNS. */
 static void entry_begin(struct entry *entry, const struct plan *plan)
 {
@@ -207,7 +214,9 @@ static void entry_begin(struct entry *entry, const struct plan *plan)
 	entry->set = keyring_find(worker->keyring, &plan_tenant(plan)->id,
 		slice_of(content_from_domain(plan->content)), plan->key_pins, &entry->why);
 	if (entry->set == NULL) {
-		settle(entry, settings->allow_unsigned ? STANDING_GOOD : STANDING_BAD);
+		settle(entry,
+			settings->allow_unsigned && !has_key(worker, plan) ? STANDING_GOOD
+									   : STANDING_BAD);
 	} else if (settings->check_dns == CONFIG_CHECK_DNS_OFF) {
 		settle(entry, STANDING_GOOD);
 	} else {

@@ -143,3 +143,17 @@ def test_a_key_that_dns_does_not_hold_stops_the_campaign(stack):
         assert "r1._domainkey.news.shop.test. IN TXT" in reason and "another key" in reason
         assert s.world.ledger() == []
         s.stop()
+
+
+def test_a_key_that_cannot_be_used_is_no_leave_to_send_unsigned(stack):
+    with stack() as s:
+        (path,) = (s.directory / "keys").rglob("*.pem")
+        path.chmod(0o644)
+        campaign = s.campaign()
+        s.enqueue(campaign, people(3))
+        s.start(keys={"allow_unsigned": True})
+        s.wait(campaign, lambda a: a.get("waiting") == 3 and s.shop.session.value(
+            "SELECT count(*) FROM penguin.holds WHERE kind = 'campaign'") == 1)
+        assert "chmod" in s.shop.session.value("SELECT reason FROM penguin.holds WHERE kind = 'campaign'")
+        assert s.world.ledger() == []
+        s.stop()
