@@ -1,6 +1,6 @@
 /*
- * penguinctl enqueue: a CSV file of any length as jobs of a campaign, in memory that does
- * not grow.  10,000 rows are a transaction.
+ * penguinctl enqueue: a CSV or JSON-lines file of any length as jobs of a campaign, in
+ * memory that does not grow.  10,000 rows are a transaction.
  *
  * A row without an id gets one that follows from campaign and address, with the moment the
  * campaign was made: so importing a file twice adds nothing, and the answer to a broken
@@ -20,10 +20,12 @@
 #include "command.h"
 #include "ctl/csv.h"
 #include "io/digest.h"
+#include "jsonl.h"
 #include "mail/address.h"
 
 #define ROWS_MAX 10000
-#define BYTES_MAX (16u << 20) /* of merge variables in a transaction */
+#define BYTES_MAX (16u << 20)     /* of merge variables in a transaction */
+#define LINE_MAX_BYTES (1u << 20) /* of JSON */
 #define NOWHERE SIZE_MAX
 
 struct import {
@@ -33,6 +35,7 @@ struct import {
 	char campaign[ID_TEXT + 1];
 	int64_t created_ms;
 	struct csv csv;
+	size_t line;                 /* of the row at hand */
 	char *names[CSV_FIELDS_MAX]; /* of the columns, as JSON strings */
 	size_t columns;
 	size_t email, id, engagement; /* which column, or NOWHERE */
@@ -85,7 +88,7 @@ static int flush(struct import *import)
 		return ctl_fail(code,
 			"stopped before line %zu; %llu were added. Run the same again: "
 			"nothing is added twice",
-			import->csv.row_line, (unsigned long long)import->added);
+			import->line, (unsigned long long)import->added);
 	}
 	import->added += strtoull(pg_sync_text(import->ctl->pg, 0, 0), NULL, 10);
 	start_chunk(import);
@@ -134,7 +137,7 @@ static int reject(struct import *import, const char *reason, struct slice email)
 		return code;
 	}
 	buf_init(&line, 0);
-	buf_add_format(&line, "%zu,", import->csv.row_line);
+	buf_add_format(&line, "%zu,", import->line);
 	add_quoted(&line, slice_of(reason));
 	buf_add_byte(&line, ',');
 	add_quoted(&line, email);
@@ -148,8 +151,8 @@ static int reject(struct import *import, const char *reason, struct slice email)
 	return code;
 }
 
-/* False when the field is no number that Postgres takes as a real. */
-static bool add_engagement(struct import *import, char ret_text[32])
+/* False when the text is no number that Postgres takes as a real. */
+static bool read_engagement(struct slice field, char ret_text[32])
 {
 	char *text;
 	char *end;
@@ -157,10 +160,10 @@ static bool add_engagement(struct import *import, char ret_text[32])
 	bool valid;
 
 	ret_text[0] = '\0';
-	if (import->engagement == NOWHERE || csv_field(&import->csv, import->engagement).n == 0) {
+	if (field.n == 0) {
 		return true;
 	}
-	text = slice_string(csv_field(&import->csv, import->engagement));
+	text = slice_string(field);
 	value = strtof(text, &end);
 	valid = *end == '\0' && end != text && isfinite(value) != 0;
 	(void)snprintf(ret_text, 32, "%.9g", (double)value);
@@ -168,16 +171,16 @@ static bool add_engagement(struct import *import, char ret_text[32])
 	return valid;
 }
 
-static bool job_id(const struct import *import, const struct address *address, struct id *ret_id)
+static bool job_id(const struct import *import, const struct address *address, struct slice given,
+	struct id *ret_id)
 {
 	struct address plain = address_normalise(address);
 	uint8_t digest[DIGEST_BYTES];
 	struct id campaign;
 	struct buf bytes;
 
-	if (import->id != NOWHERE && csv_field(&import->csv, import->id).n > 0) {
-		return id_parse(csv_field(&import->csv, import->id), ret_id) &&
-			id_version(*ret_id) == 7;
+	if (given.n > 0) {
+		return id_parse(given, ret_id) && id_version(*ret_id) == 7;
 	}
 	(void)id_parse(slice_of(import->campaign), &campaign);
 	buf_init(&bytes, 0);
@@ -189,26 +192,51 @@ static bool job_id(const struct import *import, const struct address *address, s
 	return true;
 }
 
-static void add_vars(struct import *import)
+/* One row, of whatever file, as a job of the chunk at hand. */
+static int add_job(struct import *import, const struct import_row *row)
 {
-	struct buf json;
+	struct address address;
+	enum address_fault fault = address_parse(row->email, &address);
+	struct id id;
+	char engagement[32];
+	char text[ID_TEXT + 1];
+
+	if (fault != ADDRESS_OK) {
+		return reject(import, address_fault_text(fault), row->email);
+	}
+	if (!job_id(import, &address, row->id, &id)) {
+		return reject(import, "the id is no UUID of version 7", row->email);
+	}
+	if (!read_engagement(row->engagement, engagement)) {
+		return reject(import, "the engagement is no number", row->email);
+	}
+	id_text(id, text);
+	pg_sync_add_item(&import->ids, slice_of(text));
+	pg_sync_add_item(&import->recipients, address_text(&address));
+	pg_sync_add_item(&import->vars, row->vars);
+	buf_add_text(&import->engagements, import->engagements.n > 1 ? "," : "");
+	buf_add_text(&import->engagements, engagement[0] == '\0' ? "NULL" : engagement);
+	import->valid++;
+	import->rows++;
+	return import->rows == ROWS_MAX || import->vars.n > BYTES_MAX ? flush(import) : 0;
+}
+
+static void add_vars(struct import *import, struct buf *json)
+{
 	bool first = true;
 
-	buf_init(&json, 0);
-	buf_add_byte(&json, '{');
+	buf_add_byte(json, '{');
 	for (size_t i = 0; i < import->columns; i++) {
 		if (i == import->email || i == import->id || i == import->engagement) {
 			continue;
 		}
-		buf_add_text(&json, first ? "" : ",");
-		buf_add_text(&json, import->names[i]);
-		buf_add_byte(&json, ':');
-		codec_json(&json, csv_field(&import->csv, i));
+		buf_add_text(json, first ? "" : ",");
+		buf_add_text(json, import->names[i]);
+		buf_add_byte(json, ':');
+		codec_json(json, csv_field(&import->csv, i));
 		first = false;
 	}
-	buf_add_byte(&json, '}');
-	pg_sync_add_item(&import->vars, buf_slice(&json));
-	buf_clear(&json);
+	buf_add_byte(json, '}');
 }
 
 /* What jsonb and text cannot hold. */
@@ -220,39 +248,33 @@ static const char *octets_fault(struct slice row)
 	return codec_is_utf8(row) ? NULL : "it is not UTF-8";
 }
 
+static struct slice column(const struct import *import, size_t at)
+{
+	return at == NOWHERE ? SLICE("") : csv_field(&import->csv, at);
+}
+
 static int take_row(struct import *import)
 {
-	enum address_fault fault;
-	struct address address;
-	struct slice email;
-	struct id id;
-	char engagement[32];
-	char text[ID_TEXT + 1];
 	const char *octets = octets_fault(buf_slice(&import->csv.text));
+	struct import_row row;
+	struct buf vars;
+	int code;
 
 	if (import->csv.fields != import->columns) {
 		return reject(import, "not as many columns as the header", SLICE(""));
 	}
-	email = slice_trim(csv_field(&import->csv, import->email));
-	fault = address_parse(email, &address);
-	if (octets != NULL || fault != ADDRESS_OK) {
-		return reject(import, octets != NULL ? octets : address_fault_text(fault), email);
+	row.email = slice_trim(csv_field(&import->csv, import->email));
+	if (octets != NULL) {
+		return reject(import, octets, row.email);
 	}
-	if (!job_id(import, &address, &id)) {
-		return reject(import, "the id is no UUID of version 7", email);
-	}
-	if (!add_engagement(import, engagement)) {
-		return reject(import, "the engagement is no number", email);
-	}
-	id_text(id, text);
-	pg_sync_add_item(&import->ids, slice_of(text));
-	pg_sync_add_item(&import->recipients, address_text(&address));
-	add_vars(import);
-	buf_add_text(&import->engagements, import->engagements.n > 1 ? "," : "");
-	buf_add_text(&import->engagements, engagement[0] == '\0' ? "NULL" : engagement);
-	import->valid++;
-	import->rows++;
-	return import->rows == ROWS_MAX || import->vars.n > BYTES_MAX ? flush(import) : 0;
+	row.id = column(import, import->id);
+	row.engagement = column(import, import->engagement);
+	buf_init(&vars, 0);
+	add_vars(import, &vars);
+	row.vars = buf_slice(&vars);
+	code = add_job(import, &row);
+	buf_clear(&vars);
+	return code;
 }
 
 /* A name of ours gives the column its role; of two namesakes the first has it. */
@@ -298,6 +320,7 @@ static int take(struct import *import, enum csv_step step)
 	if (step == CSV_MORE) {
 		return 0;
 	}
+	import->line = import->csv.row_line;
 	if (import->columns == 0) {
 		return step == CSV_BAD ? ctl_fail(EX_DATAERR, "%s: line 1: %s", import->path,
 						 csv_fault(&import->csv))
@@ -307,7 +330,7 @@ static int take(struct import *import, enum csv_step step)
 			       : take_row(import);
 }
 
-static int read_all(struct import *import, FILE *file)
+static int read_csv(struct import *import, FILE *file)
 {
 	int code = 0;
 	int byte;
@@ -326,6 +349,54 @@ static int read_all(struct import *import, FILE *file)
 	return code != 0 ? code : flush(import);
 }
 
+static int take_line(struct import *import, struct jsonl *jsonl, struct slice line)
+{
+	const char *fault = octets_fault(line);
+	struct import_row row = {.email = SLICE("")};
+
+	import->line++;
+	if (slice_trim(line).n == 0) {
+		return 0;
+	}
+	if (fault == NULL && line.n > LINE_MAX_BYTES) {
+		fault = "it is longer than 1 MiB";
+	}
+	fault = fault != NULL ? fault : jsonl_read(jsonl, line, &row);
+	return fault != NULL ? reject(import, fault, row.email) : add_job(import, &row);
+}
+
+static int read_jsonl(struct import *import, FILE *file)
+{
+	struct jsonl *jsonl = jsonl_new();
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	int code = 0;
+
+	while (code == 0 && (n = getline(&line, &cap, file)) >= 0) {
+		code = take_line(import, jsonl, slice_make(line, (size_t)n));
+	}
+	if (code == 0 && ferror(file) != 0) {
+		code = ctl_fail(
+			EX_IOERR, "cannot read %s: %s", import->path, err_text(err_system()));
+	}
+	free(line);
+	jsonl_free(&jsonl);
+	return code != 0 ? code : flush(import);
+}
+
+/* By its name, or by --format where there is none. */
+static bool is_jsonl(const struct import *import)
+{
+	struct slice path = slice_of(import->path);
+	const char *format = ctl_option(import->ctl, "format", "");
+
+	return strcmp(format, "jsonl") == 0 ||
+		(format[0] == '\0' &&
+			(slice_ends_nocase(path, SLICE(".jsonl")) ||
+				slice_ends_nocase(path, SLICE(".ndjson"))));
+}
+
 static int run(struct import *import)
 {
 	bool standard = strcmp(import->path, "-") == 0;
@@ -336,7 +407,7 @@ static int run(struct import *import)
 		return ctl_fail(
 			EX_NOINPUT, "cannot open %s: %s", import->path, err_text(err_system()));
 	}
-	code = read_all(import, file);
+	code = is_jsonl(import) ? read_jsonl(import, file) : read_csv(import, file);
 	if (!standard) {
 		(void)fclose(file);
 	}

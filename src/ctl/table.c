@@ -57,8 +57,8 @@ static const struct ctl_command commands[] = {
 		1, erase},
 	{"node list", "", "json", "workers that are live, or were in the last day", 0, 0,
 		node_list},
-	{"enqueue", "FILE.csv|-", "tenant= campaign=", "add the rows of a CSV file as jobs", 1, 1,
-		enqueue},
+	{"enqueue", "FILE.csv|FILE.jsonl|-",
+		"tenant= campaign= format=", "add the rows of a file as jobs", 1, 1, enqueue},
 };
 
 static void print_help(FILE *to)

@@ -43,6 +43,24 @@ def test_a_csv_is_read_once_however_often_it_is_given(shop):
     assert "2" in json.dumps(account)
 
 
+def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
+    lines = ['{"email": "ann@d1.test", "vars": {"n": 12.50, "list": [{"a": true}], "é": "ü"}, "engagement": 0.25}',
+             "", '{"email": "bob@d1.test"}', '{"email": "eve@d1.test", "name": "Eve"}', "{broken", '{"vars": {}}',
+             '{"email": "x@d1.test", "id": "not-a-uuid"}']
+    (shop.directory / "people.jsonl").write_text("\n".join(lines) + "\n")
+    for added in (2, 0):
+        text = shop.run("enqueue", "--campaign", "spring", "people.jsonl")
+        assert f"{added} added" in text and "4 rejected" in text, text
+    rejected = (shop.directory / "people.jsonl.rejected.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in rejected] == ["line", "4", "5", "6", "7"]
+    import psycopg2
+    connection = psycopg2.connect(empty_dsn)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT vars, engagement FROM penguin.jobs WHERE recipient = 'ann@d1.test'")
+        assert cursor.fetchone() == ({"n": 12.5, "list": [{"a": True}], "é": "ü"}, 0.25)
+    connection.close()
+
+
 @pytest.mark.parametrize("words, code, remedy", [
     (["frobnicate"], 64, "help"),
     (["camp", "start", "spring"], 64, "campaign"),
