@@ -87,6 +87,7 @@ int quarantine_list(struct ctl *ctl);
 int quarantine_release(struct ctl *ctl);
 int erase(struct ctl *ctl);
 int explain(struct ctl *ctl);
+int log_show(struct ctl *ctl);
 int queue_show(struct ctl *ctl);
 int node_list(struct ctl *ctl);
 int verify(struct ctl *ctl);

@@ -37,6 +37,8 @@ static const struct ctl_command commands[] = {
 	{"queue", "", "tenant= json", "what waits and what is held, by campaign, pool and tag", 0,
 		0, queue_show},
 	{"explain", "JOB", "tenant= json", "where a job is, and all its attempts", 1, 1, explain},
+	{"log", "[FILE]", "follow tenant= campaign= recipient= job= type= json",
+		"the delivery log, a line an attempt", 0, 1, log_show},
 	{"hold", "source|provider|domain|tenant|campaign NAME",
 		"tenant= reason= for=", "send nothing over, to or of it", 2, 2, hold_add},
 	{"release", "source|provider|domain|tenant|campaign NAME", "tenant=", "end a hold", 2, 2,

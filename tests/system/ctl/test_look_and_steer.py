@@ -57,6 +57,36 @@ def test_explain_queue_and_nodes_tell_where_a_job_is(stack):
     stack.stop()
 
 
+def test_log_filters_and_follows_over_a_rotation(stack):
+    import subprocess
+    from ctllib import PROGRAM
+
+    campaign = stack.campaign()
+    (job, _) = stack.enqueue(campaign, ["hostile@d1.test", "ann@d2.test"])
+    stack.start()
+    stack.wait(campaign)
+    time.sleep(0.5)
+    log = stack.directory / "delivery.log"
+    text = stack.ctl.run("log", log)
+    assert len(text.splitlines()) == 2 and "\x1b" not in text
+    assert [r["id"] for r in rows(stack.ctl.run("log", log, "--type", "Bounce", "--json"))] == [job]
+    assert stack.ctl.run("log", log, "--recipient", "ANN@d2.test").count("250") == 1
+    stack.ctl.run("log", stack.directory / "none.log", code=66)
+    follower = subprocess.Popen([PROGRAM, "log", log, "--follow", "--json"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert [json.loads(follower.stdout.readline())["type"] for _ in range(2)]
+        log.rename(stack.directory / "delivery.log.1")
+        import signal
+        stack.mta.send_signal(signal.SIGUSR1)
+        time.sleep(0.5)
+        stack.enqueue(campaign, ["bob@d3.test"])
+        assert json.loads(follower.stdout.readline())["recipient"] == "bob@d3.test"
+    finally:
+        follower.kill()
+        follower.wait()
+    stack.stop()
+
+
 def test_hold_and_release_within_two_seconds(stack):
     campaign = stack.campaign()
     stack.start()
