@@ -21,8 +21,10 @@ sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / 
 
 from mtalib import BUILD, DOMAIN, Stack  # noqa: E402
 
+CTL = BUILD / "src" / "main" / "penguinctl"
 MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
 
+TOTAL = 1000
 WORLD = """
 dns:
   listen: 127.0.0.1:0
@@ -88,7 +90,21 @@ def say(text=""):
     print(text, flush=True)
 
 
-def make_csv(count=1000, domains=50):
+def ctl(dsn, *words, show=True):
+    """Runs penguinctl as an operator would, and shows the command and what it said."""
+    words = [str(w) for w in words]
+    if show:
+        say("  $ penguinctl " + " ".join(f"'{w}'" if " " in w else w for w in words))
+    answer = subprocess.run([CTL, *words], env=dict(os.environ, PENGUIN_DSN=dsn, NO_COLOR="1"),
+                            stdout=subprocess.PIPE, text=True, check=False)
+    if answer.returncode != 0:
+        raise SystemExit(f"demo: penguinctl {words[0]} ended with {answer.returncode}")
+    if show:
+        say("".join(f"    {line[:100]}\n" for line in answer.stdout.splitlines()).rstrip("\n"))
+    return answer.stdout
+
+
+def make_csv(count, domains=50):
     """A campaign's list, as an app would export it."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -151,16 +167,20 @@ def show_one(boxes):
 
 def run(stack, boxes):
     session = stack.shop.session
-    stack.add_key("e1", "ED25519")
-    say(f"\n== A tenant, two DKIM keys of {DOMAIN} (RSA-2048 and Ed25519), a content, a campaign")
-    campaign = stack.campaign(start=False)
-    rows = list(csv.DictReader(io.StringIO(make_csv())))
-    stack.enqueue(campaign, [r.pop("email") for r in rows], rows)
-    say(f"  {len(rows)} jobs enqueued from a CSV with merge columns, in 50 domains")
+    dsn = stack.dsn
+    say(f"\n== A second DKIM key of {DOMAIN} beside the RSA one, a content, a campaign, its recipients")
+    record = ctl(dsn, "key", "add", "acme", DOMAIN, "e1", "--ed25519", "--directory", stack.directory / "keys")
+    stack.publish("e1", "".join(record.split('"')[1::2]))
+    (stack.directory / "letter.json").write_text(json.dumps(CONTENT))
+    (stack.directory / "people.csv").write_text(make_csv(TOTAL), newline="")
+    ctl(dsn, "content", "add", stack.directory / "letter.json", "--tenant", "acme", "--name", "news")
+    campaign = ctl(dsn, "campaign", "create", "spring news", "--tenant", "acme", "--content", "news",
+                   "--pool", "default").strip()
+    ctl(dsn, "enqueue", "--tenant", "acme", "--campaign", "spring news", stack.directory / "people.csv")
     say("\n== Sending")
-    session.run("campaign_start", stack.shop.tenant, campaign)
+    ctl(dsn, "campaign", "start", "spring news", "--tenant", "acme")
     stack.start()
-    progress(stack, campaign, len(rows))
+    progress(stack, campaign, TOTAL)
     attempts = session.value("SELECT count(*) FROM penguin.attempts WHERE state = 'retrying'")
     say(f"  {attempts} attempts were deferred and made again")
     say("\n== Signatures of all received messages, judged by libopendkim against the world's DNS")
@@ -172,9 +192,12 @@ def run(stack, boxes):
     say()
     for name, number in sums.items():
         say(f"  {name:<12} {number:>6}")
+    say()
+    ctl(dsn, "campaign", "show", "spring news", "--tenant", "acme")
+    ctl(dsn, "verify", "--tenant", "acme")
     stack.shop.account(campaign)  # a recount from the rows agrees with the counters, or this raises
     fine = signed and sums["lost"] == sums["duplicate"] == sums["misreported"] == sums["deferred"] == 0
-    fine = fine and sums["delivered"] + sums["bounced"] == len(rows) and sums["bounced"] == 40
+    fine = fine and sums["delivered"] + sums["bounced"] == TOTAL and sums["bounced"] == 40
     show_one(boxes)
     return fine
 
@@ -184,6 +207,7 @@ def where_next(stack):
     say("  man -l man/penguin-sql.7           every table, and how an app enqueues")
     say("  man -l man/penguin-mta.yaml.5      every setting")
     say(f"  {stack.directory}/delivery.log     a line for each attempt (man/penguin-log.5)")
+    say("  man -l man/penguinctl.1            explain JOB, queue, hold, suppress, log --follow, ...")
 
 
 def main():
@@ -195,13 +219,7 @@ def main():
     place, _ = subprocess.run([pgtemp, "start"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[:2]
     directory = pathlib.Path(tempfile.mkdtemp(prefix="penguin-demo."))
     dsn = f"host={place} user=postgres dbname=postgres"
-    import psycopg2
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for path in MIGRATIONS:
-            cursor.execute(path.read_text())
-    connection.close()
+    ctl(dsn, "migrate", "up")
     boxes = directory / "mail"
     try:
         with Stack(dsn, directory, world=WORLD, content=CONTENT, world_options=["--mailboxes", str(boxes)],
