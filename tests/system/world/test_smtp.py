@@ -156,7 +156,7 @@ def test_a_message_larger_than_it_said(world):
 
 
 def test_talking_before_the_greeting(start):
-    world = start(HOST + "    latency: 300ms\n")
+    world = start(HOST + "    latency: 1500ms\n")
     with Client(world) as client:
         client.send("EHLO early.test\r\n")
         assert client.reply().startswith("220 ")
