@@ -22,7 +22,6 @@ struct config {
 	struct config_texts include; /* the files that were read too */
 	const char *node;            /* this machine's name among the others; never NULL */
 	const char *hostname;        /* for EHLO, where a source has none of its own; never NULL */
-	const char *control;         /* path of the control socket */
 	enum log_level log_level;
 	struct config_postgres postgres;
 	struct config_dns dns;

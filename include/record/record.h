@@ -62,6 +62,9 @@ void record_give_back(
 /* Rows and batches that Postgres has not confirmed: the measure of what a crash may repeat. */
 size_t record_unreported(const struct record *record);
 
+/* Attempts among them: what a crash without a journal would send again. */
+size_t record_unconfirmed(const struct record *record);
+
 /* Writes everything now; on_done when all is confirmed. */
 void record_flush(struct record *record, void (*on_done)(void *owner), void *owner);
 void record_close(struct record **record); /* what is unreported is lost to Postgres: flush first */

@@ -75,6 +75,9 @@ struct sessions_lane_settings {
 struct sessions *sessions_new(struct loop *loop);
 void sessions_free(struct sessions **sessions); /* all lanes must be freed */
 
+/* A host whose TLS broke is asked in clear for so long (opportunistic only); an hour if unsaid. */
+void sessions_remember(struct sessions *sessions, int64_t clear_us);
+
 /* Closes all, in order where nothing is under way; no new ones after this. */
 void sessions_close(struct sessions *sessions);
 size_t sessions_total(const struct sessions *sessions);

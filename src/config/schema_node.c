@@ -247,8 +247,6 @@ static const struct config_key root_keys[] = {
 		.doc = "This machine's name among the others; its host name if unset."},
 	{"hostname", CONFIG_HOST, AT(hostname), NULL, NULL, NULL, NULL,
 		.doc = "What sources without a name of their own say in EHLO; the host name if unset."},
-	{"control", CONFIG_PATH, AT(control), "/run/penguin-mta/control.sock", NULL, NULL, NULL,
-		.doc = "The Unix socket that penguinctl talks to."},
 	{"log", CONFIG_SECTION, AT(log_level), NULL, NULL, NULL, NULL,
 		.doc = "The program's own log.", .schema = &log_schema},
 	{"postgres", CONFIG_SECTION, AT(postgres), NULL, NULL, NULL, NULL,

@@ -160,6 +160,11 @@ void record_give_back(
 	let_go(record, job->batch);
 }
 
+size_t record_unconfirmed(const struct record *record)
+{
+	return rows_count(record->fresh) + rows_count(record->round.rows) - record->round.rows_done;
+}
+
 size_t record_unreported(const struct record *record)
 {
 	const struct round *round = &record->round;

@@ -18,14 +18,15 @@
 #include "base/time.h"
 
 enum {
-	CLEAR_HOSTS = 10000, /* remembered at most */
-	CLEAR_SECONDS = 3600,
+	CLEAR_HOSTS = 10000,  /* remembered at most */
+	CLEAR_SECONDS = 3600, /* if unsaid */
 };
 
 struct sessions {
 	struct loop *loop;
 	struct map *clear_hosts; /* name -> int64_t *until_us */
 	struct list lanes;
+	int64_t clear_us; /* how long that is remembered */
 	size_t total;
 	bool closing;
 };
@@ -69,7 +70,13 @@ struct sessions *sessions_new(struct loop *loop)
 	sessions->loop = loop;
 	sessions->clear_hosts = map_new();
 	list_init(&sessions->lanes);
+	sessions->clear_us = CLEAR_SECONDS * TIME_SECOND_US;
 	return sessions;
+}
+
+void sessions_remember(struct sessions *sessions, int64_t clear_us)
+{
+	sessions->clear_us = clear_us;
 }
 
 /* Hosts that fell back to clear. */
@@ -98,7 +105,7 @@ static void remember_clear(struct sessions *sessions, struct slice host)
 	if (map_count(sessions->clear_hosts) >= CLEAR_HOSTS) {
 		forget_clear_hosts(sessions, INT64_MAX);
 	}
-	*until_us = now_us + CLEAR_SECONDS * TIME_SECOND_US;
+	*until_us = now_us + sessions->clear_us;
 	mem_free(map_put(sessions->clear_hosts, host, until_us));
 }
 

@@ -16,6 +16,7 @@
 #define SPARES_MAX 256
 #define AGAIN_MAX 3
 #define LOCAL_PAUSE_US TIME_SECOND_US
+#define LOOK_AGAIN_US (TIME_SECOND_US / 10)
 
 static struct delivery *take_spare(struct worker *worker)
 {
@@ -149,6 +150,10 @@ struct delivery *delivery_prepare(struct outlet *outlet)
 	struct lane_answer answer;
 	struct job *job;
 
+	if (!gate_flows(worker)) {
+		timer_set(&outlet->timer, loop_now_us(worker->loop) + LOOK_AGAIN_US);
+		return NULL;
+	}
 	lane_ask(outlet->lane, LANE_SEND, loop_now_us(worker->loop), &answer);
 	if (answer.wait_us > 0) {
 		if (answer.wait_us != LANE_WAIT_EVENT) {

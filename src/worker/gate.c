@@ -9,6 +9,21 @@
 #include "holds.h"
 #include "parts.h"
 
+/*
+ * Without Postgres a worker goes on for a while, but never beyond the results that
+ * may be unconfirmed: they are what would be sent twice if this node were lost.
+ */
+bool gate_flows(const struct worker *worker)
+{
+	const struct config *config = worker->equipment->config;
+
+	if (record_unconfirmed(worker->record) >= config->limits.unreported) {
+		return false;
+	}
+	return worker->pg_lost_us == 0 ||
+		loop_now_us(worker->loop) - worker->pg_lost_us < config->lease.autonomy_us;
+}
+
 enum gate gate_ask(const struct plan *plan, bool final_dot)
 {
 	const struct worker *worker = plan->worker;

@@ -34,6 +34,8 @@ struct permits {
 	struct map *tenants;
 	struct map *sites;
 	struct map *windows;
+	int64_t counted_us; /* when `suspended` was counted: once a turn */
+	size_t suspended;
 };
 
 struct permits *permits_new(struct worker *worker)
@@ -127,6 +129,33 @@ unsigned permits_of_a_site(const struct permits *permits)
 	unsigned share = (unsigned)(limits->jobs * limits->site_share);
 
 	return share > limits->site_jobs_min ? share : limits->site_jobs_min;
+}
+
+static size_t count_suspended(const struct worker *worker)
+{
+	size_t count = 0;
+
+	for (const struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		const struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		if (lane_is_away(outlet->lane, loop_now_us(worker->loop))) {
+			count += queue_count(outlet->queue);
+		}
+	}
+	return count;
+}
+
+bool permits_room_for_suspended(struct permits *permits)
+{
+	const struct worker *worker = permits->worker;
+	const struct config_limits *limits = &worker->equipment->config->limits;
+
+	if (permits->counted_us != loop_now_us(worker->loop)) {
+		permits->counted_us = loop_now_us(worker->loop);
+		permits->suspended = count_suspended(worker);
+	}
+	return (double)permits->suspended++ < limits->jobs * limits->suspended_share;
 }
 
 static void window_key(

@@ -21,6 +21,9 @@ void load_drop(struct permits *permits, struct load **load); /* accepts NULL; se
 /* How many jobs one site may hold of this worker's credit. */
 unsigned permits_of_a_site(const struct permits *permits);
 
+/* May one more job wait for a lane that is away?  All of them together hold a share of the credit. */
+bool permits_room_for_suspended(struct permits *permits);
+
 /* A job came that its site has no room for: claim less of that kind for a while. */
 void permits_overflow(struct permits *permits, const struct job *job);
 

@@ -190,7 +190,9 @@ void outlet_push(struct outlet *outlet, struct plan *plan)
 	struct worker *worker = outlet->worker;
 	struct load *load = load_site(worker->permits, lane_site(outlet->lane));
 
-	if (load_count(load) >= permits_of_a_site(worker->permits)) {
+	if (load_count(load) >= permits_of_a_site(worker->permits) ||
+		(lane_is_away(outlet->lane, loop_now_us(worker->loop)) &&
+			!permits_room_for_suspended(worker->permits))) {
 		permits_overflow(worker->permits, plan->job);
 		give_back_to_site(outlet, plan, OVERFLOW_US);
 		return;

@@ -64,8 +64,9 @@ struct worker {
 	struct list spare;   /* deliveries without a message, for the next */
 	struct list to_sign; /* deliveries that got their 354 */
 	struct timer signing;
-	struct stop *stop; /* NULL while running */
-	size_t at_hand;    /* plans */
+	struct stop *stop;  /* NULL while running */
+	size_t at_hand;     /* plans */
+	int64_t pg_lost_us; /* since when Postgres is away; 0 = it is there */
 };
 
 /* A job at hand, and what is known of its way so far. */
@@ -138,6 +139,9 @@ void flow_finish(struct plan **take, struct attempt *attempt);
 
 /* ending.c: what becomes of a job after an attempt */
 void ending_decide(const struct plan *plan, struct attempt *attempt);
+
+/* gate.c: may anything be sent, as Postgres and what it has not confirmed stand? */
+bool gate_flows(const struct worker *worker);
 
 /* outlet.c */
 struct outlet *outlet_get(struct plan *plan, struct source *source, struct provider *provider);

@@ -22,13 +22,19 @@
 
 static void on_pg_up(void *owner)
 {
-	(void)owner;
+	struct worker *worker = owner;
+
+	worker->pg_lost_us = 0;
 	log_info(NULL, "postgres_up", "%s", "");
 }
 
 static void on_pg_down(void *owner, struct slice why)
 {
-	(void)owner;
+	struct worker *worker = owner;
+
+	if (worker->pg_lost_us == 0) {
+		worker->pg_lost_us = loop_now_us(worker->loop);
+	}
 	log_warning(NULL, "postgres_down", "why=%s", log_quote(why));
 }
 
@@ -157,6 +163,7 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 		!open_log(worker, config, why) || !open_pg(worker, config, why)) {
 		return false;
 	}
+	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	build_resolver(worker, config);
 	build_shape(worker->shape, config);
 	worker->composer = composer_new(worker->tokens, config->limits.message_bytes);
@@ -216,6 +223,7 @@ bool worker_reload(struct worker *worker, const struct config *config, struct bu
 	worker->equipment = equipment;
 	build_shape(worker->shape, config);
 	build_resolver(worker, config);
+	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	holds_apply(worker->holds);
 	keys_reload(worker->keys);
 	outlet_close_all(worker);

@@ -105,3 +105,24 @@ def test_sigterm_gives_back_what_was_not_sent(stack):
         s.start()
         assert s.check(campaign) == {"delivered": 500}
         s.stop()
+
+
+def test_results_that_postgres_does_not_take_bound_what_is_sent(stack):
+    """limits.unreported: a table that is locked stands for a Postgres that takes no reports."""
+    import psycopg2
+
+    with stack(config={"limits": {"unreported": 60}}) as s:
+        campaign = s.campaign()
+        s.start()
+        s.wait(campaign)
+        lock = psycopg2.connect(s.dsn)
+        lock.cursor().execute("LOCK TABLE penguin.attempts IN EXCLUSIVE MODE")
+        s.enqueue(campaign, people(500))
+        time.sleep(4)
+        sent = len(s.world.ledger())
+        time.sleep(2)
+        assert 60 <= sent <= 60 + 9 and len(s.world.ledger()) == sent  # and what was on the wire
+        lock.rollback()
+        lock.close()
+        assert s.check(campaign) == {"delivered": 500}
+        s.stop()
