@@ -84,7 +84,6 @@ struct intake_settings {
 	int64_t poll_idle_us; /* ... while there was none */
 	int64_t sweep_us;     /* between full sweeps: the truth, where polls are hints */
 	int64_t feed_us;      /* between looks at the feeds */
-	bool listen;          /* LISTEN for hints (not through a transaction pooler) */
 	bool distributed;     /* one tenant a transaction; feeds by overlap */
 };
 

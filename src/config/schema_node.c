@@ -31,7 +31,7 @@ static const struct config_key postgres_keys[] = {
 		.doc = "Use LISTEN as a hint that work came; off behind PgBouncer."},
 	{"poll_busy", CONFIG_DURATION, AT(poll_busy_us), "50ms", "10ms", "1m", NULL,
 		.doc = "How often a worker looks for new work while there is some."},
-	{"poll_idle", CONFIG_DURATION, AT(poll_idle_us), "1s", "10ms", "1m", NULL,
+	{"poll_idle", CONFIG_DURATION, AT(poll_idle_us), "100ms", "10ms", "1m", NULL,
 		.doc = "How often it looks while there was none."},
 	{"sweep", CONFIG_DURATION, AT(sweep_us), "5s", "100ms", "10m", NULL,
 		.doc = "How often it looks for all due work, whatever the hints say."},

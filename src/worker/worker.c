@@ -20,6 +20,8 @@
 #include "sql/statements.h"
 #include "stop.h"
 
+#define READY_CHANNEL "penguin_ready" /* penguin-sql(7) promises the name */
+
 static void on_pg_up(void *owner)
 {
 	struct worker *worker = owner;
@@ -36,6 +38,18 @@ static void on_pg_down(void *owner, struct slice why)
 		worker->pg_lost_us = loop_now_us(worker->loop);
 	}
 	log_warning(NULL, "postgres_down", "why=%s", log_quote(why));
+}
+
+/* Somebody who enqueued says so: a hint, for the poll would find it a little later. */
+static void on_pg_notice(void *owner, struct slice channel, struct slice payload)
+{
+	struct worker *worker = owner;
+
+	(void)channel;
+	(void)payload;
+	if (worker->intake != NULL) {
+		intake_hurry(worker->intake);
+	}
 }
 
 static void on_fenced(void *owner)
@@ -62,7 +76,8 @@ static void on_batch_over(void *owner, struct batch *batch)
 
 static bool open_pg(struct worker *worker, const struct config *config, struct buf *why)
 {
-	static const struct pg_events events = {.on_up = on_pg_up, .on_down = on_pg_down};
+	static const struct pg_events events = {
+		.on_up = on_pg_up, .on_down = on_pg_down, .on_notice = on_pg_notice};
 	struct buf password;
 	struct err err = ERR_OK;
 
@@ -83,6 +98,9 @@ static bool open_pg(struct worker *worker, const struct config *config, struct b
 		};
 
 		worker->pg = pg_open(worker->loop, &settings, &events, worker);
+		if (config->postgres.listen) {
+			pg_listen(worker->pg, READY_CHANNEL);
+		}
 	}
 	buf_clear(&password);
 	return !err_is(err);
@@ -99,7 +117,6 @@ static void open_intake(struct worker *worker, const struct config *config)
 		.poll_idle_us = postgres->poll_idle_us,
 		.sweep_us = postgres->sweep_us,
 		.feed_us = postgres->feed_us,
-		.listen = postgres->listen,
 		.distributed = postgres->distributed,
 	};
 

@@ -157,3 +157,18 @@ def test_a_key_that_cannot_be_used_is_no_leave_to_send_unsigned(stack):
         assert "chmod" in s.shop.session.value("SELECT reason FROM penguin.holds WHERE kind = 'campaign'")
         assert s.world.ledger() == []
         s.stop()
+
+
+def test_a_hint_is_heard_before_the_next_poll(stack):
+    with stack() as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["first@d1.test"])
+        s.start(postgres={"poll_idle": "30s", "sweep": "1m"})
+        s.wait(campaign)
+        time.sleep(1)
+        s.enqueue(campaign, ["second@d1.test"])
+        begin = time.monotonic()
+        s.shop.session.query("NOTIFY penguin_ready")
+        s.wait(campaign, lambda _: len(s.world.ledger()) == 2, timeout=20)
+        assert time.monotonic() - begin < 10  # of 30: no time limit, only not the poll
+        s.stop()
