@@ -4,6 +4,7 @@
  * characters could rewrite what an operator reads.
  */
 #include "command.h"
+#include "config/config.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,6 +89,20 @@ int ctl_connect(struct ctl *ctl)
 		code = ctl_fail(EX_UNAVAILABLE, "cannot reach Postgres: %s", buf_string(&why));
 	}
 	buf_clear(&why);
+	return code;
+}
+
+int ctl_config(const char *path, const struct config **ret_config)
+{
+	struct buf problems;
+	int code = 0;
+
+	buf_init(&problems, 0);
+	if (!config_load(path, ret_config, &problems)) {
+		(void)fputs(buf_string(&problems), stderr);
+		code = EX_CONFIG;
+	}
+	buf_clear(&problems);
 	return code;
 }
 

@@ -48,6 +48,10 @@ MUST_USE int ctl_run(struct ctl *ctl, enum sql_id id, const char *const *values)
 MUST_USE int ctl_script(struct ctl *ctl, const char *text);
 int ctl_refused(struct ctl *ctl, const char *doing, struct buf *why);
 
+/* The program's configuration, for where the database is; faults are told. */
+struct config;
+MUST_USE int ctl_config(const char *path, const struct config **ret_config);
+
 /* By name or id, from --tenant, or the campaign from an argument; connects too. */
 MUST_USE int ctl_tenant(struct ctl *ctl, const char *name, char ret_id[ID_TEXT + 1]);
 MUST_USE int ctl_campaign(struct ctl *ctl, const char *tenant, const char *name,

@@ -66,10 +66,8 @@ int tenant_list(struct ctl *ctl)
 {
 	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){NULL, NULL});
 
-	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
-		ctl_print("%s  %-20s %-7s weight %-4s %s\n", pg_sync_text(ctl->pg, i, 0),
-			pg_sync_text(ctl->pg, i, 1), pg_sync_text(ctl->pg, i, 2),
-			pg_sync_text(ctl->pg, i, 3), pg_sync_text(ctl->pg, i, 4));
+	if (code == 0) {
+		ctl_rows(ctl);
 	}
 	return code;
 }
@@ -203,10 +201,8 @@ int content_list(struct ctl *ctl)
 
 	code = code != 0 ? code
 			 : ctl_run(ctl, SQL_CONTENT_LIST, (const char *const[]){tenant, NULL});
-	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
-		ctl_print("%s  %-24s version %-4s %s\n", pg_sync_text(ctl->pg, i, 0),
-			pg_sync_text(ctl->pg, i, 2), pg_sync_text(ctl->pg, i, 1),
-			pg_sync_text(ctl->pg, i, 3));
+	if (code == 0) {
+		ctl_rows(ctl);
 	}
 	return code;
 }

@@ -10,6 +10,7 @@
 
 #include "base/slice.h"
 #include "command.h"
+#include "config/config.h"
 #include "ctl/ctl.h"
 
 static const struct ctl_command commands[] = {
@@ -18,12 +19,12 @@ static const struct ctl_command commands[] = {
 	{"migrate print", "", "", "the SQL, for those who apply it by hand", 0, 0, migrate_print},
 	{"tenant add", "NAME", "bounce-domain= tracking-domain= sender-id= weight=",
 		"make a tenant; prints its id", 1, 1, tenant_add},
-	{"tenant list", "", "", "all tenants", 0, 0, tenant_list},
+	{"tenant list", "", "json", "all tenants", 0, 0, tenant_list},
 	{"key add", "TENANT DOMAIN SELECTOR", "directory= ed25519",
 		"make a DKIM key; prints the record to publish", 3, 3, key_add},
 	{"content add", "FILE.json|FILE.eml", "tenant= name=", "check a content and store it", 1, 1,
 		content_add},
-	{"content list", "", "tenant=", "newest version of each content", 0, 0, content_list},
+	{"content list", "", "tenant= json", "newest version of each content", 0, 0, content_list},
 	{"campaign create", "NAME",
 		"tenant= content= pool= priority= weight= stream= expire= on-in-doubt=",
 		"make a campaign as a draft; prints its id", 1, 1, campaign_create},
@@ -65,7 +66,9 @@ static const struct ctl_command commands[] = {
 
 static void print_help(FILE *to)
 {
-	(void)fputs("usage: penguinctl [-d DSN] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n", to);
+	(void)fputs(
+		"usage: penguinctl [-d DSN | -c CONFIG] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n",
+		to);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		struct slice rest = slice_of(commands[i].options);
 		struct slice option;
@@ -185,17 +188,8 @@ static int run(const struct ctl_command *command, struct ctl *ctl, int argc, cha
 	return code;
 }
 
-int ctl_main(int argc, char **argv)
+static int choose(struct ctl *ctl, int argc, char **argv)
 {
-	struct ctl ctl = {.dsn = getenv("PENGUIN_DSN")};
-
-	argc--;
-	argv++;
-	if (argc >= 2 && strcmp(argv[0], "-d") == 0) {
-		ctl.dsn = argv[1];
-		argc -= 2;
-		argv += 2;
-	}
 	if (argc == 0) {
 		print_help(stderr);
 		return EX_USAGE;
@@ -208,8 +202,35 @@ int ctl_main(int argc, char **argv)
 		int words = match(&commands[i], argc, argv);
 
 		if (words > 0) {
-			return run(&commands[i], &ctl, argc - words, argv + words);
+			return run(&commands[i], ctl, argc - words, argv + words);
 		}
 	}
 	return unknown(argc, argv);
+}
+
+int ctl_main(int argc, char **argv)
+{
+	struct ctl ctl = {.dsn = getenv("PENGUIN_DSN")};
+
+	argc--;
+	argv++;
+	const struct config *config = NULL;
+	int code;
+
+	if (argc >= 2 && strcmp(argv[0], "-d") == 0) {
+		ctl.dsn = argv[1];
+		argc -= 2;
+		argv += 2;
+	} else if (argc >= 2 && strcmp(argv[0], "-c") == 0) {
+		code = ctl_config(argv[1], &config);
+		if (code != 0) {
+			return code;
+		}
+		ctl.dsn = config->postgres.dsn;
+		argc -= 2;
+		argv += 2;
+	}
+	code = choose(&ctl, argc, argv);
+	config_unref(&config);
+	return code;
 }

@@ -96,3 +96,14 @@ def test_from_an_empty_database_to_a_mailbox(ctl, empty_dsn, tmp_path, database)
         s.stop()
         assert {line["recipient"] for line in s.world.ledger()} == {f"user{i}@d{i % 50 + 1}.test" for i in range(100)}
         assert "100" in ctl.run("campaign", "show", "spring", "--tenant", "acme")
+
+
+def test_the_database_from_the_configuration(shop, empty_dsn):
+    (shop.directory / "mta.yaml").write_text(json.dumps({
+        "postgres": {"dsn": empty_dsn}, "sources": {"s1": {"ipv4": "127.0.5.1"}},
+        "pools": {"default": {"sources": ["s1"]}}}))
+    del shop.environment["PENGUIN_DSN"]
+    assert [json.loads(line)["name"] for line in shop.run("-c", "mta.yaml", "tenant", "list", "--json").splitlines()] == ["acme"]
+    assert "DSN" in shop.run("tenant", "list", code=64)
+    (shop.directory / "mta.yaml").write_text("postgres: {dns: x}\n")
+    assert "mta.yaml:1:12" in shop.run("-c", "mta.yaml", "tenant", "list", code=78)
