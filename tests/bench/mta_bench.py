@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,28 @@ def run(dsn, directory, count, signed):
                 "faults": round((faults - faults0) / part, 3), "peak_rss_kib": peak, "per_second": round(count / seconds)}
 
 
+def system_calls(dsn, directory, count):
+    """System calls a message, all of the worker's, counted by strace in a run of their own."""
+    content = dict(CONTENT, text=BODY)
+    content.pop("html")
+    with Stack(dsn, directory, world=WORLD, content=content, config=SPEED) as s:
+        campaign = s.campaign()
+        s.start()
+        s.wait(campaign)
+        table = directory / "strace"
+        tracer = subprocess.Popen(["strace", "-f", "-c", "-o", table, "-p", str(s.mta.pid)], stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        s.enqueue(campaign, [f"u{i}@d{i % 50 + 1}.test" for i in range(count)])
+        s.wait(campaign, timeout=300)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        s.stop()
+        rows = [line.split() for line in table.read_text().splitlines()]
+        calls = {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit()}
+        calls.pop("total", None)
+        return {name: round(n / count, 2) for name, n in sorted(calls.items(), key=lambda c: -c[1])[:8]}
+
+
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
     pgtemp = ROOT / "tests" / "pgtemp"
@@ -76,7 +99,7 @@ def main():
     rows = []
     try:
         bare = bare_signature_us()
-        for number, signed in enumerate((False, True)):
+        for number, signed in enumerate((False, True, None)):
             connection = psycopg2.connect(f"host={place} user=postgres dbname=postgres")
             connection.autocommit = True
             connection.cursor().execute(f"CREATE DATABASE bench{number}")
@@ -88,7 +111,10 @@ def main():
                 connection.cursor().execute(path.read_text())
             connection.close()
             with tempfile.TemporaryDirectory(prefix="penguin-bench.") as directory:
-                rows.append(run(dsn, pathlib.Path(directory), count, signed))
+                if signed is None:
+                    calls = system_calls(dsn, pathlib.Path(directory), count // 5)
+                else:
+                    rows.append(run(dsn, pathlib.Path(directory), count, signed))
     finally:
         subprocess.run([pgtemp, "stop", place], check=True)
     print(f"{'':10} {'bytes':>7} {'CPU us':>8} {'x RSA':>6} {'faults':>7} {'msg/s':>7} {'RSS KiB':>8}")
@@ -97,7 +123,8 @@ def main():
         name = "signed" if row["signed"] else "unsigned"
         print(f"{name:10} {row['bytes']:>7} {row['cpu_us']:>8} {row['ratio']:>6} {row['faults']:>7}"
               f" {row['per_second']:>7} {row['peak_rss_kib']:>8}")
-    print(json.dumps({"bare_rsa2048_us": round(bare, 1), "runs": rows}))
+    print("system calls a message:", ", ".join(f"{name} {n}" for name, n in calls.items()))
+    print(json.dumps({"system_calls": calls, "bare_rsa2048_us": round(bare, 1), "runs": rows}))
 
 
 if __name__ == "__main__":
