@@ -83,7 +83,10 @@ void *source_owner(const struct source *source);
 struct source *pool_choose(
 	struct pool *pool, const struct provider *provider, struct slice site, struct slice sticky);
 
-/* The lane of that source and site, new or as it was.  owner is kept at the first call. */
+/*
+ * The lane of that source, site and provider, new or as it was.  `site` also tells
+ * apart what may not share connections, such as another TLS policy.
+ */
 struct lane *shape_lane(
 	struct shape *shape, struct source *source, struct provider *provider, struct slice site);
 void *lane_owner(const struct lane *lane);
@@ -92,7 +95,14 @@ struct source *lane_source(const struct lane *lane);
 struct provider *lane_provider(const struct lane *lane);
 struct slice lane_site(const struct lane *lane);
 
-/* Forgets a lane without connections. */
+/* A reload: sources that are configured no more have no owner. */
+void shape_forget_owners(struct shape *shape);
+
+/* Whoever keeps a lane says so; lane_unuse() tells whether it was the last. */
+void lane_use(struct lane *lane);
+bool lane_unuse(struct lane *lane);
+
+/* Forgets a lane without connections and users. */
 void shape_drop_lane(struct shape *shape, struct lane **lane);
 
 #endif

@@ -80,6 +80,8 @@ void sessions_remember(struct sessions *sessions, int64_t clear_us);
 
 /* Closes all, in order where nothing is under way; no new ones after this. */
 void sessions_close(struct sessions *sessions);
+/* Closes all at once, also in the middle of a message: its outcome says so. */
+void sessions_abort(struct sessions *sessions);
 size_t sessions_total(const struct sessions *sessions);
 
 struct sessions_lane *sessions_lane_new(struct sessions *sessions,

@@ -14,9 +14,15 @@
 
 struct worker;
 
+struct worker_events {
+	/* Another took its place: it must stop (worker_stop) and never send again. */
+	void (*on_lost)(void *owner);
+	void *owner;
+};
+
 /* Refers to the configuration for itself.  False with a reason in why; nothing is left open. */
 MUST_USE bool worker_open(struct loop *loop, const struct config *config,
-	struct worker **ret_worker, struct buf *why);
+	const struct worker_events *events, struct worker **ret_worker, struct buf *why);
 
 /*
  * A new configuration: takes effect without losing a connection or a count.  False

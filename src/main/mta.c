@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/diff.h"
+#include "io/lock.h"
 #include "io/loop.h"
 #include "io/versions.h"
 #include "version.h"
@@ -29,6 +30,7 @@ struct program {
 	struct loop *loop;
 	const struct config *config;
 	struct worker *worker;
+	int status;
 };
 
 static const char usage[] =
@@ -80,6 +82,15 @@ static void on_stopped(void *owner)
 	loop_stop(((struct program *)owner)->loop);
 }
 
+/* Fenced: whoever runs us starts us again, as another worker. */
+static void on_lost(void *owner)
+{
+	struct program *program = owner;
+
+	program->status = EX_TEMPFAIL;
+	worker_stop(program->worker, on_stopped, program);
+}
+
 static void on_terminate(void *owner)
 {
 	worker_stop(((struct program *)owner)->worker, on_stopped, owner);
@@ -120,18 +131,16 @@ static bool watch_signals(struct program *program)
 	return true;
 }
 
-static int run(struct program *program)
+static void run(struct program *program, struct buf *why)
 {
-	struct buf why;
-	int status = EX_OK;
+	struct worker_events events = {.on_lost = on_lost, .owner = program};
 
-	buf_init(&why, 0);
 	program->loop = loop_new();
-	if (!worker_open(program->loop, program->config, &program->worker, &why)) {
-		(void)fprintf(stderr, "penguin-mta: %s\n", buf_string(&why));
-		status = EX_CONFIG;
+	if (!worker_open(program->loop, program->config, &events, &program->worker, why)) {
+		(void)fprintf(stderr, "penguin-mta: %s\n", buf_string(why));
+		program->status = EX_CONFIG;
 	} else if (!watch_signals(program)) {
-		status = EX_OSERR;
+		program->status = EX_OSERR;
 	} else {
 		log_info(NULL, "started", "version=%s node=%s", VERSION, program->config->node);
 		loop_run(program->loop);
@@ -140,8 +149,34 @@ static int run(struct program *program)
 	worker_free(&program->worker);
 	loop_drain(program->loop);
 	loop_free(&program->loop);
+}
+
+/* Two workers of one name would take each other's jobs. */
+static int lock_and_run(struct program *program)
+{
+	const struct config *config = program->config;
+	struct lock *lock = NULL;
+	struct buf name;
+	struct buf why;
+	struct err err;
+
+	buf_init(&name, 0);
+	buf_init(&why, 0);
+	buf_add_format(&name, "penguin-mta %s %s", config->node, config->postgres.dsn);
+	err = lock_take(buf_slice(&name), &lock);
+	if (err_is(err)) {
+		(void)fprintf(stderr,
+			"penguin-mta: another penguin-mta of node '%s' runs on this machine (%s): "
+			"end it first, or give each its own 'node'\n",
+			config->node, err_text(err));
+		program->status = EX_TEMPFAIL;
+	} else {
+		run(program, &why);
+	}
+	lock_free(&lock);
 	buf_clear(&why);
-	return status;
+	buf_clear(&name);
+	return program->status;
 }
 
 static void show_version(void)
@@ -157,7 +192,7 @@ static void show_version(void)
 
 static int load_and_run(const char *path)
 {
-	struct program program = {.path = path};
+	struct program program = {.path = path, .status = EX_OK};
 	struct buf problems;
 	int status;
 
@@ -170,7 +205,7 @@ static int load_and_run(const char *path)
 	}
 	buf_clear(&problems);
 	log_set_level(program.config->log_level);
-	status = run(&program);
+	status = lock_and_run(&program);
 	config_unref(&program.config);
 	return status;
 }

@@ -214,6 +214,16 @@ void lane_set_owner(struct lane *lane, void *owner)
 	lane->owner = owner;
 }
 
+void lane_use(struct lane *lane)
+{
+	lane->users++;
+}
+
+bool lane_unuse(struct lane *lane)
+{
+	return --lane->users == 0;
+}
+
 struct source *lane_source(const struct lane *lane)
 {
 	return lane->source;

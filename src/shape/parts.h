@@ -58,6 +58,7 @@ struct lane {
 	struct slice site;
 	struct slice key;
 	void *owner;
+	unsigned users; /* who must be gone before it goes */
 	unsigned connections;
 	unsigned failures; /* in a row */
 	int64_t away_until_us;
@@ -69,7 +70,7 @@ struct shape {
 	struct map *pools;
 	struct map *providers;
 	struct map *usages;         /* by source name, 0, provider name */
-	struct map *lanes;          /* by source name, 0, site */
+	struct map *lanes;          /* by source name, 0, site, 0, provider name */
 	struct shape_limits others; /* of sites without a provider */
 	void (*on_room)(void *owner, struct lane *lane);
 	void *room_owner;

@@ -176,6 +176,17 @@ void *source_owner(const struct source *source)
 	return source->owner;
 }
 
+void shape_forget_owners(struct shape *shape)
+{
+	size_t at = 0;
+	struct slice key;
+	void *source;
+
+	while (map_next(shape->sources, &at, &key, &source)) {
+		((struct source *)source)->owner = NULL;
+	}
+}
+
 void source_hold(struct source *source, const char *reason)
 {
 	source->held = reason;
@@ -264,6 +275,8 @@ struct lane *shape_lane(
 
 	buf_init(&key, 0);
 	pair_key(&key, source->name, site);
+	buf_add_byte(&key, 0);
+	buf_add(&key, provider != NULL ? provider->name : SLICE(""));
 	lane = map_get(shape->lanes, buf_slice(&key));
 	if (lane == NULL) {
 		lane = MEM_NEW(struct lane);

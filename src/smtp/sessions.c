@@ -425,3 +425,17 @@ void sessions_close(struct sessions *sessions)
 		sessions_lane_close(LIST_OWNER(link, struct sessions_lane, link));
 	}
 }
+
+void sessions_abort(struct sessions *sessions)
+{
+	sessions_close(sessions);
+	for (struct list_link *link = list_first(&sessions->lanes); link != NULL;
+		link = list_next(&sessions->lanes, link)) {
+		struct sessions_lane *lane = LIST_OWNER(link, struct sessions_lane, link);
+
+		for (struct list_link *at = list_first(&lane->seats); at != NULL;
+			at = list_next(&lane->seats, at)) {
+			session_close(LIST_OWNER(at, struct seat, link)->session);
+		}
+	}
+}

@@ -51,6 +51,7 @@ void build_shape(struct shape *shape, const struct config *config)
 	struct shape_limits others = limits_of(&config->default_site, false);
 
 	shape_limit_others(shape, &others);
+	shape_forget_owners(shape);
 	for (size_t i = 0; i < config->sources.count; i++) {
 		build_source(shape, config->sources.items[i]);
 	}

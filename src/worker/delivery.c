@@ -20,7 +20,7 @@
 
 static struct delivery *take_spare(struct worker *worker)
 {
-	struct list_link *link = list_pop(&worker->spare);
+	struct list_link *link = list_pop(&worker->desk.spare);
 	struct delivery *delivery;
 
 	if (link != NULL) {
@@ -46,18 +46,18 @@ static void put_spare(struct worker *worker, struct delivery *delivery)
 	delivery->outlet = NULL;
 	delivery->trouble = FAILURE_NONE;
 	buf_reset(&delivery->signature);
-	if (worker->spare.count >= SPARES_MAX) {
+	if (worker->desk.spare.count >= SPARES_MAX) {
 		delivery_free(delivery);
 		return;
 	}
-	list_push_front(&worker->spare, &delivery->link);
+	list_push_front(&worker->desk.spare, &delivery->link);
 }
 
 void delivery_forget_spares(struct worker *worker)
 {
 	struct list_link *link;
 
-	while ((link = list_pop(&worker->spare)) != NULL) {
+	while ((link = list_pop(&worker->desk.spare)) != NULL) {
 		delivery_free(LIST_OWNER(link, struct delivery, link));
 	}
 }
@@ -229,8 +229,8 @@ static void on_go(void *owner, struct session *session)
 	struct delivery *delivery = delivery_of(outlet, session);
 	struct worker *worker = outlet->worker;
 
-	list_push(&worker->to_sign, &delivery->sign);
-	timer_set(&worker->signing, loop_now_us(worker->loop));
+	list_push(&worker->desk.to_sign, &delivery->sign);
+	timer_set(&worker->desk.signing, loop_now_us(worker->loop));
 }
 
 static bool sign(struct delivery *delivery)
@@ -272,10 +272,10 @@ void delivery_sign_some(void *owner)
 	int64_t until_us = time_monotonic_us() + SIGNING_TURN_US;
 	struct list_link *link;
 
-	while ((link = list_pop(&worker->to_sign)) != NULL) {
+	while ((link = list_pop(&worker->desk.to_sign)) != NULL) {
 		launch(LIST_OWNER(link, struct delivery, sign));
-		if (time_monotonic_us() >= until_us && worker->to_sign.count > 0) {
-			timer_set(&worker->signing, loop_now_us(worker->loop));
+		if (time_monotonic_us() >= until_us && worker->desk.to_sign.count > 0) {
+			timer_set(&worker->desk.signing, loop_now_us(worker->loop));
 			break;
 		}
 	}
@@ -357,7 +357,7 @@ static void end_aborted(
 		break;
 	case GATE_OPEN:
 		if (trouble == FAILURE_NONE) { /* it opened again meanwhile */
-			queue_push(outlet->queue, plan->job);
+			outlet_put_back(outlet, plan);
 			break;
 		}
 		attempt->evidence = evidence_of_failure(PHASE_COMPOSE, trouble);
@@ -373,12 +373,12 @@ static void end(struct outlet *outlet, struct plan *plan, struct attempt *attemp
 
 	if (failure == FAILURE_LOCAL) {
 		outlet->paused_until_us = loop_now_us(outlet->worker->loop) + LOCAL_PAUSE_US;
-		queue_push(outlet->queue, plan->job);
+		outlet_put_back(outlet, plan);
 		return;
 	}
 	if (verdict.action == ACTION_AGAIN && plan->again < AGAIN_MAX) {
 		plan->again++;
-		queue_push(outlet->queue, plan->job);
+		outlet_put_back(outlet, plan);
 		return;
 	}
 	feed_back(outlet, &verdict, attempt->evidence.text);
@@ -403,7 +403,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 
 	list_remove(&outlet->deliveries, &delivery->link);
 	if (list_linked(&delivery->sign)) {
-		list_remove(&worker->to_sign, &delivery->sign);
+		list_remove(&worker->desk.to_sign, &delivery->sign);
 	}
 	way_init(&way);
 	add_session(&attempt.route, session, &way);

@@ -198,6 +198,10 @@ static struct provider *provider_of(struct plan *plan, const struct site *site)
 
 static void enter_lane(struct plan *plan, struct source *source, struct provider *provider)
 {
+	if (source == NULL || source_owner(source) == NULL) { /* a reload took it away meanwhile */
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
 	struct outlet *outlet = outlet_get(plan, source, provider);
 
 	outlet_push(outlet, plan);
@@ -249,6 +253,7 @@ static void choose_source(struct plan *plan, struct provider *provider)
 		return;
 	}
 	config = source_owner(source);
+	plan_follow(plan); /* the source is of the configuration that is in force now */
 	if (config->relay.host.host != NULL) {
 		to_relay(plan, config);
 	} else {
@@ -270,6 +275,7 @@ static void on_site(void *owner, struct site *site)
 		plan_give_back(&plan, 0, SLICE(""));
 		return;
 	}
+	site_unref(&plan->site);
 	plan->site = site_ref(site);
 	provider = provider_of(plan, site);
 	intake_learn(worker->intake, address_domain(&plan->address),
@@ -287,6 +293,7 @@ static void on_routed(void *owner, struct site *site)
 			SLICE("the route's host name does not resolve"));
 		return;
 	}
+	site_unref(&plan->site);
 	plan->site = site_ref(site);
 	choose_source(plan, NULL);
 }
@@ -316,6 +323,21 @@ static void route(struct plan *plan)
 			resolver_find(worker->resolver, domain, on_site, plan);
 		}
 	}
+}
+
+void flow_again(struct plan *plan)
+{
+	struct worker *worker = plan->worker;
+
+	if (worker->stop != NULL || !intake_live(worker->intake)) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
+	load_drop(worker->permits, &plan->site_load);
+	site_unref(&plan->site);
+	plan->relay = NULL;
+	plan_follow(plan);
+	route(plan);
 }
 
 /* What was pinned goes with the retry. */

@@ -9,8 +9,10 @@
  */
 #include "holds.h"
 
+#include "base/codec.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "io/digest.h"
 
 #define GENERATION_US (1800 * TIME_SECOND_US)
 #define LOOK_US TIME_SECOND_US
@@ -283,11 +285,22 @@ static bool is_recent(const struct holds *holds, struct slice key)
 	return map_get(holds->recent[0], key) != NULL || map_get(holds->recent[1], key) != NULL;
 }
 
+/* As an erased person's address is kept (penguin-sql(7)). */
+static void add_hashed(struct buf *out, struct slice address)
+{
+	uint8_t digest[DIGEST_BYTES];
+
+	digest_sha256(address, digest);
+	buf_add_text(out, "sha256:");
+	codec_hex(out, slice_make((const char *)digest, sizeof(digest)));
+}
+
 static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 {
 	const struct slice streams[] = {plan_campaign(plan)->stream, SLICE("*")};
 	struct address mailbox;
 	struct buf domain;
+	struct buf hashed;
 	struct buf key;
 	bool found = false;
 
@@ -297,16 +310,20 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 	mailbox = address_normalise(&plan->address);
 	buf_init(&key, 0);
 	buf_init(&domain, 0);
+	buf_init(&hashed, 0);
 	buf_add_byte(&domain, '@');
 	buf_add(&domain, address_domain(&plan->address));
+	add_hashed(&hashed, address_text(&mailbox));
 	for (size_t i = 0; i < ARRAY_LEN(streams) && !found; i++) {
-		recent_key(&key, &plan_tenant(plan)->id, streams[i], address_text(&mailbox));
-		found = is_recent(holds, buf_slice(&key));
-		if (!found) {
-			recent_key(&key, &plan_tenant(plan)->id, streams[i], buf_slice(&domain));
+		const struct slice forms[] = {
+			address_text(&mailbox), buf_slice(&domain), buf_slice(&hashed)};
+
+		for (size_t f = 0; f < ARRAY_LEN(forms) && !found; f++) {
+			recent_key(&key, &plan_tenant(plan)->id, streams[i], forms[f]);
 			found = is_recent(holds, buf_slice(&key));
 		}
 	}
+	buf_clear(&hashed);
 	buf_clear(&domain);
 	buf_clear(&key);
 	return found;

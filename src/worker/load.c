@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "queue/credit.h"
 
+#define WEIGHT_ORDINARY 100
+#define KNOWN_MOST 100000
 #define WINDOW_LEAST 50
 #define WINDOW_FIRST 500
 #define WINDOW_MOST 8000
@@ -29,8 +31,14 @@ struct window {
 	unsigned jobs;
 };
 
+/* What is known of a tenant's weight, for claims. */
+struct known {
+	unsigned weight;
+};
+
 struct permits {
 	struct worker *worker;
+	struct map *known; /* by tenant */
 	struct map *tenants;
 	struct map *sites;
 	struct map *windows;
@@ -46,19 +54,20 @@ struct permits *permits_new(struct worker *worker)
 	permits->tenants = map_new();
 	permits->sites = map_new();
 	permits->windows = map_new();
+	permits->known = map_new();
 	return permits;
 }
 
-static void forget_windows(struct permits *permits)
+static void free_values(struct map **map)
 {
 	size_t at = 0;
 	struct slice key;
-	void *window;
+	void *value;
 
-	while (map_next(permits->windows, &at, &key, &window)) {
-		mem_free(window);
+	while (map_next(*map, &at, &key, &value)) {
+		mem_free(value);
 	}
-	map_free(&permits->windows);
+	map_free(map);
 }
 
 /* All loads must have been dropped: each job at hand holds its own. */
@@ -67,7 +76,8 @@ void permits_free(struct permits **permits)
 	if (*permits == NULL) {
 		return;
 	}
-	forget_windows(*permits);
+	free_values(&(*permits)->windows);
+	free_values(&(*permits)->known);
 	map_free(&(*permits)->tenants);
 	map_free(&(*permits)->sites);
 	mem_free(*permits);
@@ -217,6 +227,27 @@ static unsigned wanted(struct permits *permits, const struct ready *ready)
 	return pool_permits(pool, provider, loop_now_us(worker->loop), HORIZON_US, most);
 }
 
+/* As the tenant's last jobs said; the ordinary weight while there were none. */
+static unsigned weight_of(const struct permits *permits, const struct id *tenant)
+{
+	const struct known *known = map_get(permits->known, id_slice(tenant));
+
+	return known != NULL ? known->weight : WEIGHT_ORDINARY;
+}
+
+void permits_know(struct permits *permits, const struct tenant *tenant)
+{
+	struct known *known = map_get(permits->known, id_slice(&tenant->id));
+
+	if (known == NULL && map_count(permits->known) < KNOWN_MOST) {
+		known = MEM_NEW(struct known);
+		map_put(permits->known, id_slice(&tenant->id), known);
+	}
+	if (known != NULL) {
+		known->weight = tenant->weight > 0 ? (unsigned)tenant->weight : 1;
+	}
+}
+
 static void fill_ask(struct permits *permits, const struct ready *ready, struct credit_ask *ask)
 {
 	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
@@ -226,27 +257,34 @@ static void fill_ask(struct permits *permits, const struct ready *ready, struct 
 	*ask = (struct credit_ask){
 		.tenant = ready->tenant,
 		.priority = ready->priority,
-		.weight = 1,
+		.weight = weight_of(permits, &ready->tenant),
 		.held = load != NULL ? load->count : 0,
 		.siblings = 1,
 		.wanted = jobs < window->jobs ? jobs : window->jobs,
 	};
 }
 
-/* Asks come sorted by tenant from the sweep; those of one tenant share its share. */
+/* Asks of one tenant share its share, wherever they stand in the list. */
 static void count_siblings(struct credit_ask *asks, size_t count)
 {
-	size_t first = 0;
+	struct map *first = map_new();
 
-	for (size_t i = 1; i <= count; i++) {
-		if (i < count && id_equal(asks[i].tenant, asks[first].tenant)) {
-			continue;
+	for (size_t i = 0; i < count; i++) {
+		struct credit_ask *leader = map_get(first, id_slice(&asks[i].tenant));
+
+		if (leader == NULL) {
+			map_put(first, id_slice(&asks[i].tenant), &asks[i]);
+			leader = &asks[i];
+			leader->siblings = 0;
 		}
-		for (size_t j = first; j < i; j++) {
-			asks[j].siblings = (unsigned)(i - first);
-		}
-		first = i;
+		leader->siblings++;
 	}
+	for (size_t i = 0; i < count; i++) {
+		const struct credit_ask *leader = map_get(first, id_slice(&asks[i].tenant));
+
+		asks[i].siblings = leader->siblings;
+	}
+	map_free(&first);
 }
 
 void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs)
@@ -258,7 +296,8 @@ void permits_choose(void *owner, const struct ready *ready, size_t count, unsign
 	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
 
 	if (map_count(permits->windows) > 100000) {
-		forget_windows(permits); /* kinds come and go; a window is quickly found again */
+		free_values(
+			&permits->windows); /* kinds come and go; a window is quickly found again */
 		permits->windows = map_new();
 	}
 	for (size_t i = 0; i < count; i++) {

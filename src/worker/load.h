@@ -12,6 +12,9 @@ struct load;
 struct permits *permits_new(struct worker *worker);
 void permits_free(struct permits **permits);
 
+/* A tenant's weight, from a job of its. */
+void permits_know(struct permits *permits, const struct tenant *tenant);
+
 struct load *load_tenant(struct permits *permits, const struct id *tenant);
 struct load *load_site(struct permits *permits, struct slice site);
 void load_add(struct load *load);

@@ -23,18 +23,28 @@ static void on_timer(void *owner)
 	outlet_run(owner);
 }
 
-static enum tls_policy policy_of(const struct outlet *outlet, const struct plan *plan)
+static bool is_relay(const struct config_source *source)
+{
+	return source->relay.host.host != NULL;
+}
+
+/* The route that stands for the domain's MX, or NULL. */
+static const struct config_route *route_of(const struct plan *plan)
 {
 	const struct config_route *found =
-		config_route(outlet->equipment->config, address_domain(&plan->address));
+		config_route(plan->worker->equipment->config, address_domain(&plan->address));
 
-	if (outlet->source->relay.host.host != NULL) {
+	return found != NULL && found->source == NULL ? found : NULL;
+}
+
+static enum tls_policy policy_of(const struct outlet *outlet, const struct plan *plan)
+{
+	const struct config_route *route = route_of(plan);
+
+	if (is_relay(outlet->source)) {
 		return (enum tls_policy)outlet->source->relay.tls;
 	}
-	if (found != NULL && found->source == NULL) {
-		return (enum tls_policy)found->tls;
-	}
-	return (enum tls_policy)outlet->pace->tls;
+	return (enum tls_policy)(route != NULL ? route->tls : outlet->pace->tls);
 }
 
 static union endpoint endpoint_of(const struct config_address *address)
@@ -55,7 +65,6 @@ static void set_up(struct outlet *outlet, const struct plan *plan)
 {
 	const struct config *config = outlet->equipment->config;
 	const struct config_source *source = outlet->source;
-	bool relays = source->relay.host.host != NULL;
 
 	outlet->settings = (struct sessions_lane_settings){
 		.local4 = endpoint_of(&source->ipv4),
@@ -63,7 +72,7 @@ static void set_up(struct outlet *outlet, const struct plan *plan)
 		.ehlo = slice_of(source->ehlo),
 		.tls = policy_of(outlet, plan),
 		.tls_context = outlet->equipment->tls,
-		.username = slice_of(relays ? source->relay.username : NULL),
+		.username = slice_of(is_relay(source) ? source->relay.username : NULL),
 		.password = slice_of(equipment_password(outlet->equipment, source)),
 		.timeouts = &outlet->equipment->timeouts,
 		.messages_max = outlet->pace->messages_per_connection,
@@ -101,6 +110,7 @@ static struct outlet *outlet_new(struct plan *plan, struct lane *lane)
 	set_up(outlet, plan);
 	list_push(&worker->outlets, &outlet->link);
 	lane_set_owner(lane, outlet);
+	lane_use(lane);
 	return outlet;
 }
 
@@ -125,7 +135,7 @@ static void outlet_free(struct outlet *outlet)
 	if (lane_owner(outlet->lane) == outlet) {
 		lane_set_owner(outlet->lane, NULL);
 	}
-	if (lane_connections(outlet->lane) == 0 && lane_owner(outlet->lane) == NULL &&
+	if (lane_unuse(outlet->lane) && lane_connections(outlet->lane) == 0 &&
 		!lane_is_away(outlet->lane, loop_now_us(worker->loop))) {
 		shape_drop_lane(worker->shape, &outlet->lane);
 	}
@@ -142,10 +152,30 @@ static void follow_site(struct outlet *outlet, struct site *site)
 	}
 }
 
+/*
+ * Domains of one site may differ in what they demand: by their provider, which is
+ * part of a lane's name, or by a route with a TLS policy of its own, which becomes
+ * part of the site's.  What differs never shares a connection (conformance C18).
+ */
+static struct lane *lane_of(struct plan *plan, struct source *source, struct provider *provider)
+{
+	const struct config_route *route = route_of(plan);
+	struct lane *lane;
+	struct buf site;
+
+	buf_init(&site, 0);
+	buf_add(&site, site_key(plan->site));
+	if (route != NULL) {
+		buf_add_format(&site, "+%d", (int)route->tls);
+	}
+	lane = shape_lane(plan->worker->shape, source, provider, buf_slice(&site));
+	buf_clear(&site);
+	return lane;
+}
+
 struct outlet *outlet_get(struct plan *plan, struct source *source, struct provider *provider)
 {
-	struct worker *worker = plan->worker;
-	struct lane *lane = shape_lane(worker->shape, source, provider, site_key(plan->site));
+	struct lane *lane = lane_of(plan, source, provider);
 	struct outlet *outlet = lane_owner(lane);
 
 	if (outlet == NULL || outlet->stale) {
@@ -393,7 +423,27 @@ void outlet_pick_all(
 	}
 }
 
-/* Idle connections go now, the others after their message; new work gets new outlets. */
+void outlet_put_back(struct outlet *outlet, struct plan *plan)
+{
+	if (outlet->stale || outlet->worker->stop != NULL) {
+		flow_again(plan);
+	} else {
+		queue_push(outlet->queue, plan->job);
+	}
+}
+
+static bool pick_again(void *owner, struct job *job)
+{
+	(void)owner;
+	flow_again(job->plan);
+	return true;
+}
+
+/*
+ * Idle connections go now, the others after their message; what waits goes to new
+ * outlets, or back to Postgres when the worker stops.  Marked first: a job that is
+ * routed anew must not meet an outlet that is about to go.
+ */
 void outlet_close_all(struct worker *worker)
 {
 	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
@@ -403,5 +453,13 @@ void outlet_close_all(struct worker *worker)
 		outlet->stale = true;
 		sessions_lane_close(outlet->sessions);
 		loop_later(worker->loop, &outlet->run);
+	}
+	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		if (outlet->stale) {
+			queue_pick(outlet->queue, pick_again, outlet);
+		}
 	}
 }

@@ -41,6 +41,13 @@ struct equipment {
 	struct map *passwords; /* of relays, by source name: char * */
 };
 
+/* Deliveries that are on no outlet. */
+struct desk {
+	struct list spare;   /* without a message, for the next */
+	struct list to_sign; /* that got their 354 */
+	struct timer signing;
+};
+
 struct worker {
 	struct loop *loop;
 	struct equipment *equipment;
@@ -61,12 +68,12 @@ struct worker {
 	struct holds *holds;
 	struct permits *permits;
 	struct list outlets;
-	struct list spare;   /* deliveries without a message, for the next */
-	struct list to_sign; /* deliveries that got their 354 */
-	struct timer signing;
+	struct desk desk;
 	struct stop *stop;  /* NULL while running */
 	size_t at_hand;     /* plans */
 	int64_t pg_lost_us; /* since when Postgres is away; 0 = it is there */
+	void (*on_lost)(void *owner);
+	void *owner;
 };
 
 /* A job at hand, and what is known of its way so far. */
@@ -125,6 +132,7 @@ struct delivery {
 /* plan.c: the memory of jobs at hand */
 struct plan *plan_new(struct worker *worker, struct job *job);
 void plan_free(struct plan **plan);
+void plan_follow(struct plan *plan); /* the configuration in force is its own from now on */
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
 void plan_skip(struct plan **take, enum outcome state, struct slice reason);
 int64_t plan_deadline_us(const struct plan *plan); /* wall clock: expires then */
@@ -136,6 +144,9 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count);
 void flow_on_content(struct plan *plan, struct content *content, struct slice faults);
 void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why);
 void flow_finish(struct plan **take, struct attempt *attempt);
+
+/* A job that was on its way over what is no more: given back in a stop, else routed anew. */
+void flow_again(struct plan *plan);
 
 /* ending.c: what becomes of a job after an attempt */
 void ending_decide(const struct plan *plan, struct attempt *attempt);
@@ -150,6 +161,7 @@ void outlet_run(struct outlet *outlet);
 void outlet_count(struct outlet *outlet);
 void outlet_run_all(struct worker *worker);
 void outlet_close_all(struct worker *worker);
+void outlet_put_back(struct outlet *outlet, struct plan *plan);
 void outlet_on_room(void *owner, struct lane *lane);
 void outlet_pick_all(
 	struct worker *worker, bool (*pick)(void *owner, struct plan *plan), void *owner);

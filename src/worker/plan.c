@@ -18,6 +18,7 @@ struct plan *plan_new(struct worker *worker, struct job *job)
 	plan->job = job;
 	plan->tenant_load = load_tenant(worker->permits, &plan_tenant(plan)->id);
 	load_add(plan->tenant_load);
+	permits_know(worker->permits, plan_tenant(plan));
 	job->plan = plan;
 	worker->at_hand++;
 	return plan;
@@ -42,6 +43,14 @@ void plan_free(struct plan **plan)
 	*plan = NULL;
 	worker->at_hand--;
 	stop_look(worker);
+}
+
+void plan_follow(struct plan *plan)
+{
+	if (plan->equipment != plan->worker->equipment) {
+		equipment_unref(&plan->equipment);
+		plan->equipment = equipment_ref(plan->worker->equipment);
+	}
 }
 
 const struct campaign *plan_campaign(const struct plan *plan)

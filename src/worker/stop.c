@@ -93,7 +93,7 @@ void worker_stop(struct worker *worker, void (*on_done)(void *owner), void *owne
 {
 	if (worker->stop != NULL) {
 		log_warning(NULL, "stopping_now", "at_hand=%zu", worker->at_hand);
-		sessions_close(worker->sessions);
+		sessions_abort(worker->sessions);
 		return;
 	}
 	log_info(NULL, "draining", "at_hand=%zu", worker->at_hand);

@@ -56,8 +56,8 @@ static void on_fenced(void *owner)
 {
 	struct worker *worker = owner;
 
-	log_error(NULL, "fenced", "%s", "reason=\"the lease was lost: nothing is sent any more\"");
-	outlet_close_all(worker);
+	log_error(NULL, "fenced", "%s", "reason=\"declared dead: nothing is sent any more\"");
+	worker->on_lost(worker->owner);
 }
 
 static const struct intake_events intake_events = {
@@ -191,16 +191,18 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	return true;
 }
 
-bool worker_open(
-	struct loop *loop, const struct config *config, struct worker **ret_worker, struct buf *why)
+bool worker_open(struct loop *loop, const struct config *config, const struct worker_events *events,
+	struct worker **ret_worker, struct buf *why)
 {
 	struct worker *worker = MEM_NEW(struct worker);
 
 	worker->loop = loop;
+	worker->on_lost = events->on_lost;
+	worker->owner = events->owner;
 	list_init(&worker->outlets);
-	list_init(&worker->spare);
-	list_init(&worker->to_sign);
-	timer_init(&worker->signing, loop, delivery_sign_some, worker);
+	list_init(&worker->desk.spare);
+	list_init(&worker->desk.to_sign);
+	timer_init(&worker->desk.signing, loop, delivery_sign_some, worker);
 	worker->sessions = sessions_new(loop);
 	worker->shape = shape_new();
 	shape_on_room(worker->shape, outlet_on_room, worker);
@@ -265,7 +267,7 @@ void worker_free(struct worker **worker)
 		return;
 	}
 	*worker = NULL;
-	timer_stop(&gone->signing);
+	timer_stop(&gone->desk.signing);
 	record_close(&gone->record);
 	intake_free(&gone->intake);
 	pg_close(&gone->pg);

@@ -1,0 +1,136 @@
+"""Reload, drain, fence, erase, and policies, while jobs are queued and messages on the wire."""
+import subprocess
+import time
+
+from mtalib import BUILD, MTA, WORLD
+
+SLOW = "\nrules:\n  - at: mail\n    delay: 100ms\n"
+CLOSES_LATE = "\nrules:\n  - at: mail\n    messages: 1-1000\n    delay: 2s\n    then: close\n"
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+def test_a_reload_takes_what_is_queued_along(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        for jobs in (500, 600, 700):
+            s.reload(limits={"jobs": jobs})
+            time.sleep(0.5)
+        assert s.check(campaign) == {"delivered": 300}
+        s.stop()
+
+
+def test_a_reload_that_removes_the_source_uses_the_other(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(200))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        s.reload(sources={"s1": None, "s2": {"ipv4": "127.0.5.2", "ehlo": "s2.shop.test"}},
+                 pools={"default": {"sources": ["s2"]}})
+        assert s.check(campaign) == {"delivered": 200}
+        assert {line["source"] for line in s.world.ledger()} == {"127.0.5.1", "127.0.5.2"}
+        assert s.world.ledger()[-1]["source"] == "127.0.5.2"
+        s.stop()
+
+
+def test_a_drain_ends_when_jobs_come_back_from_the_wire(stack):
+    with stack(world=WORLD + CLOSES_LATE, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(10))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 3)
+        time.sleep(0.5)
+        s.stop()
+        account = s.account(campaign)
+        assert account.pop("delivered") == len(s.world.ledger())
+        assert sum(account.values()) == 10 - len(s.world.ledger()) and "leased" not in account
+
+
+def test_the_second_term_does_not_wait(stack):
+    with stack(world=WORLD + "\nrules:\n  - at: mail\n    delay: 60s\n", config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(10))
+        s.start()
+        s.wait(campaign, lambda a: a.get("leased") == 10)
+        time.sleep(1)
+        s.mta.terminate()
+        time.sleep(1)
+        assert s.mta.poll() is None
+        s.stop(timeout=30)  # of 60
+        assert "leased" not in s.account(campaign)
+
+
+def test_a_fenced_worker_ends_and_its_successor_sends_the_rest(stack):
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}, "lease": {"renew": "300ms"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        s.shop.session.query("UPDATE penguin.workers SET state = 'dead'")
+        assert s.mta.wait(30) == 75
+        s.start()
+        s.wait(campaign, timeout=90)
+        lost, _, misreported = s.join(campaign)
+        assert s.account(campaign) == {"delivered": 300} and not lost and not misreported
+        s.stop()
+
+
+def test_a_second_instance_of_the_node_does_not_start(stack):
+    with stack(world=WORLD + SLOW) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(200))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        second = subprocess.run([MTA, "-c", s.directory / "penguin-mta.yaml"], stderr=subprocess.PIPE, text=True,
+                                timeout=30, check=False)
+        assert second.returncode == 75 and "another penguin-mta of node" in second.stderr
+        assert s.check(campaign) == {"delivered": 200}
+        s.stop()
+
+
+def two_domains(stack, **config):
+    """After d2's mail a connection may be open; d1, on the same host, demands TLS that is not offered."""
+    world = WORLD.replace('mx: ["10 mx{1%3+1}.post.test"]', 'mx: ["10 mx1.post.test"]')
+    with stack(world=world, config=config) as s:
+        if "routes" in s.config:
+            for route in s.config["routes"].values():
+                route["host"] = f"127.0.10.1:{s.world.smtp_port}"
+        first = s.campaign()
+        second = s.campaign(expires_s=4)
+        s.enqueue(first, ["x@d2.test"])
+        s.start()
+        s.wait(first)
+        s.enqueue(second, ["secret@d1.test"])
+        s.wait(second)
+        assert s.account(second) == {"expired": 1}
+        assert [line["recipient"] for line in s.world.ledger()] == ["x@d2.test"]
+        s.stop()
+
+
+def test_threat_C18_a_providers_tls_is_not_lost_on_a_shared_host(stack):
+    two_domains(stack, providers={"big": {"domains": ["d1.test"], "tls": "required"}})
+
+
+def test_threat_C18_a_routes_tls_is_not_lost_on_a_shared_host(stack):
+    two_domains(stack, routes={"d2.test": {"tls": "none", "host": ""}, "d1.test": {"tls": "required", "host": ""}})
+
+
+def test_who_is_erased_while_at_hand_gets_nothing(stack):
+    slow = "\nrules:\n  - at: mail\n    delay: 2s\n"
+    with stack(world=WORLD + slow, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"u{i}@d1.test" for i in range(4)])
+        s.start()
+        s.wait(campaign, lambda a: a.get("leased") == 4)
+        subprocess.run([BUILD / "src/main/penguinctl", "-d", s.dsn, "erase", "u3@d1.test"], check=True,
+                       stdout=subprocess.DEVNULL)
+        s.wait(campaign)
+        assert {line["recipient"] for line in s.world.ledger()} == {"u0@d1.test", "u1@d1.test", "u2@d1.test"}
+        assert s.account(campaign) == {"delivered": 3, "suppressed": 1}
+        s.stop()
