@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "command.h"
+#include "model/job.h"
 
 static const char *const states[] = {"waiting", "leased", "retrying", "in_doubt", "delivered",
 	"bounced", "expired", "suppressed", "cancelled", "failed"};
@@ -66,9 +67,13 @@ int campaign_create(struct ctl *ctl)
 	char content[ID_TEXT + 1];
 	char id[ID_TEXT + 1];
 	char lifetime[32];
+	enum on_in_doubt doubt;
 	int64_t expires_us;
 	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
 
+	if (!on_in_doubt_parse(slice_of(ctl_option(ctl, "on-in-doubt", "retry")), &doubt)) {
+		return ctl_fail(EX_USAGE, "--on-in-doubt is retry, assume_sent or hold");
+	}
 	if (!time_parse_duration(slice_of(ctl_option(ctl, "expire", "3d")), &expires_us)) {
 		return ctl_fail(EX_USAGE, "--expire is a duration such as 12h or 3d");
 	}
@@ -191,6 +196,9 @@ static int show(struct ctl *ctl, const char *tenant, const char *id, int64_t *re
 		} else {
 			*ret_open += print_campaign(ctl, i);
 		}
+	}
+	if (code == 0 && id != NULL && !json) {
+		code = ctl_tell_holds(ctl, tenant, id);
 	}
 	(void)fflush(stdout);
 	return code;

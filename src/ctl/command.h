@@ -84,6 +84,10 @@ int maintain(struct ctl *ctl);
 int tenant_set(struct ctl *ctl);
 int hold_add(struct ctl *ctl);
 int hold_release(struct ctl *ctl);
+int hold_list(struct ctl *ctl);
+
+/* Says which holds stop this tenant and campaign, if any. */
+MUST_USE int ctl_tell_holds(struct ctl *ctl, const char *tenant, const char *campaign);
 int suppress_add(struct ctl *ctl);
 int suppress_remove(struct ctl *ctl);
 int suppress_list(struct ctl *ctl);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -42,6 +43,8 @@ struct import {
 	struct buf ids, recipients, vars, engagements;
 	size_t rows;
 	uint64_t valid, added, rejected;
+	FILE *file;
+	off_t bytes; /* of the file; 0 = unknown */
 	FILE *rejects;
 	int64_t started_us;
 };
@@ -58,15 +61,25 @@ static void start_chunk(struct import *import)
 	import->rows = 0;
 }
 
+/* A bar where the size is known (a file), the count and the rate in any case. */
 static void show_progress(const struct import *import)
 {
 	int64_t spent_us = time_monotonic_us() - import->started_us;
+	long long rate = (long long)((int64_t)import->valid * TIME_SECOND_US / (spent_us + 1));
+	off_t at = import->file != NULL ? ftello(import->file) : -1;
 
-	if (isatty(STDERR_FILENO) != 0) {
-		(void)fprintf(stderr, "\r%llu rows, %lld a second ",
-			(unsigned long long)import->valid,
-			(long long)((int64_t)import->valid * TIME_SECOND_US / (spent_us + 1)));
+	if (isatty(STDERR_FILENO) == 0) {
+		return;
 	}
+	if (import->bytes > 0 && at >= 0) {
+		int full = (int)(30 * at / import->bytes);
+
+		(void)fprintf(stderr, "\r[%.*s%*s] ", full, "##############################",
+			30 - full, "");
+	} else {
+		(void)fputc('\r', stderr);
+	}
+	(void)fprintf(stderr, "%llu rows, %lld a second ", (unsigned long long)import->valid, rate);
 }
 
 static int flush(struct import *import)
@@ -401,12 +414,15 @@ static int run(struct import *import)
 {
 	bool standard = strcmp(import->path, "-") == 0;
 	FILE *file = standard ? stdin : fopen(import->path, "rbe");
+	struct stat status;
 	int code;
 
 	if (file == NULL) {
 		return ctl_fail(
 			EX_NOINPUT, "cannot open %s: %s", import->path, err_text(err_system()));
 	}
+	import->file = file;
+	import->bytes = !standard && fstat(fileno(file), &status) == 0 ? status.st_size : 0;
 	code = is_jsonl(import) ? read_jsonl(import, file) : read_csv(import, file);
 	if (!standard) {
 		(void)fclose(file);

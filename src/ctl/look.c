@@ -45,6 +45,7 @@ int queue_show(struct ctl *ctl)
 int explain(struct ctl *ctl)
 {
 	char tenant[ID_TEXT + 1];
+	char campaign[ID_TEXT + 1];
 	int code = job_of(ctl, tenant);
 	const char *const values[] = {tenant, ctl->arguments[0]};
 
@@ -56,7 +57,11 @@ int explain(struct ctl *ctl)
 		return ctl_fail(EX_DATAERR, "the tenant has no job %s", ctl->arguments[0]);
 	}
 	ctl_rows(ctl);
-	code = ctl_run(ctl, SQL_ATTEMPT_LIST, values);
+	memcpy(campaign, pg_sync_text(ctl->pg, 0, 0), sizeof(campaign));
+	if (ctl_option(ctl, "json", NULL) == NULL) {
+		code = ctl_tell_holds(ctl, tenant, campaign);
+	}
+	code = code != 0 ? code : ctl_run(ctl, SQL_ATTEMPT_LIST, values);
 	if (code == 0) {
 		ctl_rows(ctl);
 	}

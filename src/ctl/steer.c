@@ -17,6 +17,7 @@
 #include "command.h"
 #include "mail/address.h"
 
+#define HOLDS_MOST "10000"
 #define NOBODY "00000000-0000-0000-0000-000000000000" /* the fleet */
 
 static const char *const kinds[] = {"source", "provider", "domain", "tenant", "campaign"};
@@ -116,6 +117,32 @@ int hold_release(struct ctl *ctl)
 	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
 		return ctl_fail(EX_DATAERR, "there is no hold of %s '%s'", ctl->arguments[0],
 			ctl->arguments[1]);
+	}
+	return code;
+}
+
+int hold_list(struct ctl *ctl)
+{
+	int code = ctl_run(ctl, SQL_HOLD_FEED, (const char *const[]){HOLDS_MOST});
+
+	if (code == 0) {
+		ctl_rows(ctl);
+	}
+	return code;
+}
+
+int ctl_tell_holds(struct ctl *ctl, const char *tenant, const char *campaign)
+{
+	int code = ctl_run(ctl, SQL_HOLD_FEED, (const char *const[]){HOLDS_MOST});
+
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		const char *kind = pg_sync_text(ctl->pg, i, 1);
+		const char *name = pg_sync_text(ctl->pg, i, 2);
+
+		if ((strcmp(kind, "tenant") == 0 && strcmp(name, tenant) == 0) ||
+			(strcmp(kind, "campaign") == 0 && strcmp(name, campaign) == 0)) {
+			ctl_print("  on hold (%s): %s\n", kind, pg_sync_text(ctl->pg, i, 3));
+		}
 	}
 	return code;
 }

@@ -40,6 +40,7 @@ static const struct ctl_command commands[] = {
 	{"explain", "JOB", "tenant= json", "where a job is, and all its attempts", 1, 1, explain},
 	{"log", "[FILE]", "follow tenant= campaign= recipient= job= type= json",
 		"the delivery log, a line an attempt", 0, 1, log_show},
+	{"hold list", "", "json", "what is on hold, why and until when", 0, 0, hold_list},
 	{"hold", "source|provider|domain|tenant|campaign NAME",
 		"tenant= reason= for=", "send nothing over, to or of it", 2, 2, hold_add},
 	{"release", "source|provider|domain|tenant|campaign NAME", "tenant=", "end a hold", 2, 2,

@@ -93,6 +93,11 @@ def test_hold_and_release_within_two_seconds(stack):
     stack.wait(campaign)
     stack.ctl.run("hold", "domain", "D3.test", "--reason", "their request")
     stack.ctl.run("hold", "source", "s1", "--for", "2s")
+    (held, _) = rows(stack.ctl.run("hold", "list", "--json"))
+    assert held["kind"] == "domain" and held["name"] == "d3.test" and held["reason"] == "their request"
+    stack.ctl.run("hold", "campaign", campaign, "--reason", "wait for the boss")
+    assert "wait for the boss" in stack.ctl.run("campaign", "show", campaign)
+    stack.ctl.run("release", "campaign", campaign)
     time.sleep(1)
     stack.enqueue(campaign, ["a@d1.test", "a@d3.test"])
     time.sleep(0.5)

@@ -68,6 +68,7 @@ def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
     (["enqueue", "--tenant", "acme", "--campaign", "winter", "letter.json"], 65, "winter"),
     (["content", "add", "broken.json", "--tenant", "acme", "--name", "b"], 65, "close"),
     (["campaign", "start", "winter", "--tenant", "acme"], 65, "winter"),
+    (["campaign", "create", "autumn", "--content", "letter", "--on-in-doubt", "pray"], 64, "assume_sent"),
 ])
 def test_mistakes_say_where_and_what_to_do(shop, words, code, remedy):
     (shop.directory / "broken.json").write_text(json.dumps(dict(CONTENT, text="{{#offers}}never closed")))
