@@ -20,6 +20,7 @@
 #include "sql/statements.h"
 #include "stop.h"
 
+#define MACHINE_ID "/etc/machine-id"
 #define READY_CHANNEL "penguin_ready" /* penguin-sql(7) promises the name */
 
 static void on_pg_up(void *owner)
@@ -106,9 +107,21 @@ static bool open_pg(struct worker *worker, const struct config *config, struct b
 	return !err_is(err);
 }
 
+/*
+ * The machine's identity, so that one of another machine with the same node name by
+ * mistake is not taken for us before a restart; empty where there is none.
+ */
+static void add_machine(struct buf *out)
+{
+	if (err_is(config_secret_read(MACHINE_ID, out))) {
+		buf_reset(out);
+	}
+}
+
 static void open_intake(struct worker *worker, const struct config *config)
 {
 	const struct config_postgres *postgres = &config->postgres;
+	struct buf machine;
 	struct intake_settings settings = {
 		.node = slice_of(config->node),
 		.lease_us = config->lease.duration_us,
@@ -120,7 +133,11 @@ static void open_intake(struct worker *worker, const struct config *config)
 		.distributed = postgres->distributed,
 	};
 
+	buf_init(&machine, 4096);
+	add_machine(&machine);
+	settings.name = buf_slice(&machine);
 	worker->intake = intake_open(worker->loop, worker->pg, &settings, &intake_events, worker);
+	buf_clear(&machine);
 }
 
 static void open_record(struct worker *worker, const struct config *config)
