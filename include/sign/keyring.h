@@ -43,6 +43,10 @@ void keyring_reload(struct keyring *keyring);
  */
 struct key_set *keyring_find(struct keyring *keyring, const struct id *tenant, struct slice domain,
 	struct slice pins, struct buf *why);
+/* Every tenant and domain that has a folder with a key file, in no order. */
+void keyring_each(const struct keyring *keyring,
+	void (*on_domain)(void *owner, const struct id *tenant, struct slice domain), void *owner);
+
 /* Whether a key file is there at all, usable or not: who has one is never sent unsigned. */
 bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct slice domain);
 

@@ -330,6 +330,43 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 	return found;
 }
 
+static int is_folder_name(const struct dirent *entry)
+{
+	return keyring_is_name(slice_of(entry->d_name));
+}
+
+static void each_domain(const struct keyring *keyring, const char *folder, const struct id *tenant,
+	void (*on_domain)(void *owner, const struct id *tenant, struct slice domain), void *owner)
+{
+	struct dirent **entries = NULL;
+	int count = scandirat(keyring->directory, folder, &entries, is_folder_name, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		if (keyring_has(keyring, tenant, slice_of(entries[i]->d_name))) {
+			on_domain(owner, tenant, slice_of(entries[i]->d_name));
+		}
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+void keyring_each(const struct keyring *keyring,
+	void (*on_domain)(void *owner, const struct id *tenant, struct slice domain), void *owner)
+{
+	struct dirent **entries = NULL;
+	int count = scandirat(keyring->directory, ".", &entries, is_folder_name, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		struct id tenant;
+
+		if (id_parse(slice_of(entries[i]->d_name), &tenant)) {
+			each_domain(keyring, entries[i]->d_name, &tenant, on_domain, owner);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+}
+
 /* "d=example.org;s=a,b": only a domain that is this one or a parent of it counts. */
 static void split_pins(struct slice pins, struct slice domain, struct slice *ret_domain,
 	struct slice *ret_selectors)

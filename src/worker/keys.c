@@ -4,10 +4,15 @@
  * and compared.  Good for an hour; bad for a minute, so that a mended record helps
  * soon; a DNS that does not answer is not held against a key that was good.
  *
+ * At the start and after a reload all keys there are get compared, a few at a time, so
+ * that a missing record is told before the campaign that needs it begins.
+ *
  * A bad key stops what it would have signed, with the record to publish in the
  * reason: nothing goes out that receivers could not verify.
  */
 #include "keys.h"
+
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,6 +21,7 @@
 
 #define GOOD_US (3600 * TIME_SECOND_US)
 #define BAD_US (60 * TIME_SECOND_US)
+#define SWEEP_AT_ONCE 20
 
 enum standing {
 	STANDING_ASKING,
@@ -33,11 +39,16 @@ struct entry {
 	enum standing standing;
 	size_t checked; /* keys of the set compared so far */
 	int64_t until_us;
+	bool swept; /* asked for by the sweep */
 };
 
 struct keys {
 	struct worker *worker;
 	struct map *entries;
+	struct entry **sweep; /* still to be compared */
+	size_t sweep_count;
+	size_t sweeping;
+	bool in_sweep;
 };
 
 struct keys *keys_new(struct worker *worker)
@@ -73,6 +84,7 @@ void keys_free(struct keys **keys)
 		at = 0;
 	}
 	map_free(&(*keys)->entries);
+	mem_free((*keys)->sweep);
 	mem_free(*keys);
 	*keys = NULL;
 }
@@ -87,6 +99,7 @@ void keys_reload(struct keys *keys)
 	while (map_next(keys->entries, &at, &key, &value)) {
 		((struct entry *)value)->until_us = 0;
 	}
+	keys_sweep(keys);
 }
 
 static void answer(const struct entry *entry, struct plan *plan)
@@ -96,6 +109,8 @@ static void answer(const struct entry *entry, struct plan *plan)
 	flow_on_keys(plan, good && entry->set != NULL ? key_set_ref(entry->set) : NULL,
 		good ? SLICE("") : buf_slice(&entry->why));
 }
+
+static void sweep_on(struct keys *keys);
 
 static void settle(struct entry *entry, enum standing standing)
 {
@@ -110,6 +125,11 @@ static void settle(struct entry *entry, enum standing standing)
 	}
 	while ((link = list_pop(&entry->waiting)) != NULL) {
 		answer(entry, LIST_OWNER(link, struct job, link)->plan);
+	}
+	if (entry->swept) {
+		entry->swept = false;
+		entry->home->sweeping--;
+		sweep_on(entry->home);
 	}
 }
 
@@ -184,7 +204,13 @@ static void check_next(struct entry *entry)
 	struct buf name;
 
 	if (entry->checked >= key_set_count(entry->set)) {
-		settle(entry, check_signature(entry) ? STANDING_GOOD : STANDING_BAD);
+		/* Nobody waits: the sweep.  The last word is for when somebody does. */
+		if (entry->waiting.count == 0) {
+			settle(entry, STANDING_GOOD);
+			entry->until_us = 0;
+		} else {
+			settle(entry, check_signature(entry) ? STANDING_GOOD : STANDING_BAD);
+		}
 		return;
 	}
 	buf_init(&name, 0);
@@ -193,30 +219,54 @@ static void check_next(struct entry *entry)
 	buf_clear(&name);
 }
 
-/* A key that cannot be used is a fault to mend, no leave to send unsigned. */
-static bool has_key(const struct worker *worker, const struct plan *plan)
+/* What an entry is for stands in its name: tenant, domain, NUL, pins. */
+static struct id tenant_of(const struct entry *entry)
 {
-	return keyring_has(worker->keyring, &plan_tenant(plan)->id,
-		slice_of(content_from_domain(plan->content)));
+	struct id tenant;
+
+	memcpy(tenant.bytes, entry->key.p, sizeof(tenant.bytes));
+	return tenant;
+}
+
+static struct slice domain_of(const struct entry *entry)
+{
+	struct slice rest = slice_from(entry->key, sizeof(struct id));
+
+	return slice_first(rest, slice_find(rest, '\0'));
+}
+
+static struct slice pins_of(const struct entry *entry)
+{
+	struct slice rest = slice_from(entry->key, sizeof(struct id));
+
+	return slice_from(rest, slice_find(rest, '\0') + 1);
+}
+
+/* A key that cannot be used is a fault to mend, no leave to send unsigned. */
+static bool has_key(const struct entry *entry)
+{
+	struct id tenant = tenant_of(entry);
+
+	return keyring_has(entry->home->worker->keyring, &tenant, domain_of(entry));
 }
 
 /* Looks the set up and starts the comparison with DNS. */
-static void entry_begin(struct entry *entry, const struct plan *plan)
+static void entry_begin(struct entry *entry)
 {
 	struct worker *worker = entry->home->worker;
 	const struct config_keys *settings = &worker->equipment->config->keys;
+	struct id tenant = tenant_of(entry);
 
 	buf_reset(&entry->why);
 	buf_reset(&entry->records);
 	key_set_unref(&entry->set);
 	entry->checked = 0;
 	entry->standing = STANDING_ASKING;
-	entry->set = keyring_find(worker->keyring, &plan_tenant(plan)->id,
-		slice_of(content_from_domain(plan->content)), plan->key_pins, &entry->why);
+	entry->set = keyring_find(
+		worker->keyring, &tenant, domain_of(entry), pins_of(entry), &entry->why);
 	if (entry->set == NULL) {
 		settle(entry,
-			settings->allow_unsigned && !has_key(worker, plan) ? STANDING_GOOD
-									   : STANDING_BAD);
+			settings->allow_unsigned && !has_key(entry) ? STANDING_GOOD : STANDING_BAD);
 	} else if (settings->check_dns == CONFIG_CHECK_DNS_OFF) {
 		settle(entry, STANDING_GOOD);
 	} else {
@@ -224,16 +274,17 @@ static void entry_begin(struct entry *entry, const struct plan *plan)
 	}
 }
 
-static struct entry *entry_of(struct keys *keys, const struct plan *plan)
+static struct entry *entry_of(
+	struct keys *keys, const struct id *tenant, struct slice domain, struct slice pins)
 {
 	struct entry *entry;
 	struct buf key;
 
 	buf_init(&key, 0);
-	buf_add(&key, id_slice(&plan_tenant(plan)->id));
-	buf_add_text(&key, content_from_domain(plan->content));
+	buf_add(&key, id_slice(tenant));
+	buf_add(&key, domain);
 	buf_add_byte(&key, 0);
-	buf_add(&key, plan->key_pins);
+	buf_add(&key, pins);
 	entry = map_get(keys->entries, buf_slice(&key));
 	if (entry == NULL) {
 		entry = MEM_NEW(struct entry);
@@ -249,15 +300,57 @@ static struct entry *entry_of(struct keys *keys, const struct plan *plan)
 	return entry;
 }
 
+static bool is_due(const struct entry *entry)
+{
+	return entry->standing != STANDING_ASKING &&
+		entry->until_us <= loop_now_us(entry->home->worker->loop);
+}
+
+/* An answer that is known at once comes from within: then the loop here goes on. */
+static void sweep_on(struct keys *keys)
+{
+	if (keys->in_sweep) {
+		return;
+	}
+	keys->in_sweep = true;
+	while (keys->sweep_count > 0 && keys->sweeping < SWEEP_AT_ONCE) {
+		struct entry *entry = keys->sweep[--keys->sweep_count];
+
+		if (is_due(entry)) {
+			entry->swept = true;
+			keys->sweeping++;
+			entry_begin(entry);
+		}
+	}
+	keys->in_sweep = false;
+}
+
+static void on_domain(void *owner, const struct id *tenant, struct slice domain)
+{
+	struct keys *keys = owner;
+
+	keys->sweep = mem_grow(keys->sweep, keys->sweep_count + 1, sizeof(struct entry *));
+	keys->sweep[keys->sweep_count++] = entry_of(keys, tenant, domain, SLICE(""));
+}
+
+void keys_sweep(struct keys *keys)
+{
+	if (keys->worker->equipment->config->keys.check_dns != CONFIG_CHECK_DNS_OFF) {
+		keys->sweep_count = 0;
+		keyring_each(keys->worker->keyring, on_domain, keys);
+		sweep_on(keys);
+	}
+}
+
 void keys_find(struct keys *keys, struct plan *plan)
 {
-	struct entry *entry = entry_of(keys, plan);
+	struct entry *entry = entry_of(keys, &plan_tenant(plan)->id,
+		slice_of(content_from_domain(plan->content)), plan->key_pins);
 
-	if (entry->standing != STANDING_ASKING &&
-		entry->until_us <= loop_now_us(keys->worker->loop)) {
-		entry_begin(entry, plan);
-	}
-	if (entry->standing == STANDING_ASKING) {
+	if (is_due(entry)) {
+		list_push(&entry->waiting, &plan->job->link);
+		entry_begin(entry);
+	} else if (entry->standing == STANDING_ASKING) {
 		list_push(&entry->waiting, &plan->job->link);
 	} else {
 		answer(entry, plan);

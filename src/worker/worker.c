@@ -205,6 +205,7 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	worker->holds = holds_new(worker);
 	open_intake(worker, config);
 	open_record(worker, config);
+	keys_sweep(worker->keys);
 	return true;
 }
 

@@ -172,3 +172,21 @@ def test_a_hint_is_heard_before_the_next_poll(stack):
         s.wait(campaign, lambda _: len(s.world.ledger()) == 2, timeout=20)
         assert time.monotonic() - begin < 10  # of 30: no time limit, only not the poll
         s.stop()
+
+
+def test_keys_are_compared_at_the_start_and_after_a_reload(stack):
+    with stack() as s:
+        s.publish("r1", "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA")
+        s.start()
+        s.wait(None, lambda _: "dkim_key_unusable" in s.log_text())
+        assert "r1._domainkey.news.shop.test. IN TXT" in s.log_text()
+        (path,) = (s.directory / "keys").rglob("*.pem")
+        path.unlink()
+        s.add_key("r1")
+        before = s.log_text().count("dkim_key_unusable")
+        s.reload(limits={"jobs": 500})
+        campaign = s.campaign()
+        s.enqueue(campaign, people(5))
+        assert s.check(campaign) == {"delivered": 5}
+        assert s.log_text().count("dkim_key_unusable") == before
+        s.stop()
