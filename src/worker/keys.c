@@ -62,7 +62,6 @@ struct keys *keys_new(struct worker *worker)
 
 static void entry_free(struct entry *entry)
 {
-	map_remove(entry->home->entries, entry->key);
 	key_set_unref(&entry->set);
 	buf_clear(&entry->why);
 	buf_clear(&entry->records);
@@ -70,18 +69,23 @@ static void entry_free(struct entry *entry)
 	mem_free(entry);
 }
 
+/* An entry whose question is still out lives until the answer has come (on_record). */
 void keys_free(struct keys **keys)
 {
 	size_t at = 0;
 	struct slice key;
-	void *entry;
+	void *value;
 
 	if (*keys == NULL) {
 		return;
 	}
-	while (map_next((*keys)->entries, &at, &key, &entry)) {
-		entry_free(entry);
-		at = 0;
+	while (map_next((*keys)->entries, &at, &key, &value)) {
+		struct entry *entry = value;
+
+		entry->home = NULL;
+		if (entry->standing != STANDING_ASKING) {
+			entry_free(entry);
+		}
 	}
 	map_free(&(*keys)->entries);
 	mem_free((*keys)->sweep);
@@ -135,9 +139,8 @@ static void settle(struct entry *entry, enum standing standing)
 
 static void check_next(struct entry *entry);
 
-static void on_record(void *owner, const struct dns_answer *answer)
+static void take_record(struct entry *entry, const struct dns_answer *answer)
 {
-	struct entry *entry = owner;
 	const struct key *key = key_set_key(entry->set, entry->checked);
 	bool found = answer->status == DNS_FOUND && answer->count > 0;
 	bool matches = false;
@@ -178,6 +181,17 @@ static void on_record(void *owner, const struct dns_answer *answer)
 	}
 	entry->checked++;
 	check_next(entry);
+}
+
+static void on_record(void *owner, const struct dns_answer *answer)
+{
+	struct entry *entry = owner;
+
+	if (entry->home == NULL) {
+		entry_free(entry); /* nobody wants to know any more */
+	} else {
+		take_record(entry, answer);
+	}
 }
 
 /*

@@ -190,3 +190,13 @@ def test_keys_are_compared_at_the_start_and_after_a_reload(stack):
         assert s.check(campaign) == {"delivered": 5}
         assert s.log_text().count("dkim_key_unusable") == before
         s.stop()
+
+
+def test_an_end_with_questions_out_is_an_end(stack):
+    """The sweep's DNS questions are under way when the worker is told to stop."""
+    slow = WORLD.replace("  dkim_dir: dkim\n", "  dkim_dir: dkim\n  delay: 3s\n")
+    with stack(world=slow, config={"dns": {"timeout": "10s"}}) as s:
+        s.start()
+        s.wait(None, lambda _: "postgres_up" in s.log_text())
+        time.sleep(0.3)
+        s.stop()
