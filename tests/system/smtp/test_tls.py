@@ -91,7 +91,7 @@ def test_smtp_T6_sni(start, send):
     assert world.ledger()[0]["tls"]["sni"] == "mx.post.test"
 
 
-def test_smtp_T7_large_body_inside_tls(start, send, check):
+def test_large_body_inside_tls(start, send, check):
     world = start(host())
     sent = send(world, MX, "--tls", "verified", "--ca", world.directory / "ca.pem", "--count", 3, "--size", 2000000)
     check(world, sent)

@@ -37,7 +37,7 @@ def test_smtp_M13_cut_at_every_byte(start, send, check, side, then):
 @pytest.mark.parametrize("at, phase, seconds", [
     ("connect", "greeting", 300), ("ehlo", "ehlo", 300), ("mail", "mail", 300), ("rcpt", "rcpt", 300),
     ("data", "data", 120), ("dot", "dot", 600)])
-def test_smtp_1_6_silence(start, send, check, at, phase, seconds):
+def test_smtp_timeout_silence(start, send, check, at, phase, seconds):
     """Each phase has its own time, here a millisecond for a second."""
     world = start(one_host(63)
                   + f"rules:\n  - {{at: {at}, then: silence}}\n")
@@ -50,7 +50,7 @@ def test_smtp_1_6_silence(start, send, check, at, phase, seconds):
 
 
 @pytest.mark.parametrize("at, seconds", [("mail", 300), ("dot", 600)])
-def test_smtp_1_6_trickle(start, send, at, seconds):
+def test_smtp_timeout_trickle(start, send, at, seconds):
     """A byte now and then moves no deadline."""
     world = start(one_host(64)
                   + f"rules:\n  - {{at: {at}, reply: 250 {'x' * 400}, split: 1, pause: 20ms}}\n")
@@ -58,7 +58,7 @@ def test_smtp_1_6_trickle(start, send, at, seconds):
     assert sent.only["failure"] == "timed_out"
 
 
-def test_smtp_1_6_slow_but_in_time(start, send, check):
+def test_smtp_timeout_slow_but_in_time(start, send, check):
     rules = "".join(f"  - {{at: {at}, delay: 120ms}}\n" for at in ("connect", "ehlo", "mail", "rcpt", "dot"))
     world = start(one_host(65) + "rules:\n" + rules)
     sent = send(world, {"h1.cut.test": "127.0.65.1"}, "--scale", 0.001, "--count", 2)
@@ -97,7 +97,7 @@ def test_smtp_C7_endless_reply(start, send):
     assert sent.only["failure"] == "protocol"
 
 
-def test_smtp_D9_next_host(start, send, check):
+def test_dns_D9_next_host(start, send, check):
     """Refused, then 554, then good: the third takes it."""
     world = start("hosts:\n  - {host: bad.mx.test, address: 127.0.70.2}\n  - {host: good.mx.test, address: 127.0.70.3}\n"
                   "rules:\n  - {at: connect, host: bad.mx.test, reply: 554 5.7.1 go away}\n")
@@ -107,7 +107,7 @@ def test_smtp_D9_next_host(start, send, check):
     assert sent.actions() == ["deliver"] * 2 and sent.outcomes[0]["host"] == "good.mx.test"
 
 
-def test_smtp_D9_fifth_address(start, send, check):
+def test_dns_D9_fifth_address(start, send, check):
     world = start("hosts:\n  - {host: good.mx.test, address: 127.0.71.5}\n")
     dead = [("dead.mx.test", f"127.0.71.{n}") for n in range(1, 5)]
     sent = send(world, dead + [("good.mx.test", "127.0.71.5")])
@@ -117,7 +117,7 @@ def test_smtp_D9_fifth_address(start, send, check):
     assert sixth.only["failure"] == "connect_refused"
 
 
-def test_smtp_D9_two_handshakes(start, send):
+def test_dns_D9_two_handshakes(start, send):
     """Hosts that greet and refuse are tried twice, not for ever."""
     world = start("hosts:\n  - {host: \"b[1-3].mx.test\", address: \"127.0.72.{1}\"}\n"
                   "rules:\n  - {at: connect, reply: 554 no}\n")

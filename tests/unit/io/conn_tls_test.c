@@ -106,7 +106,7 @@ static const struct {
 	{"no name, not asked", BY_CA, "", false, "connected secure drained data gone", false, "-"},
 };
 
-Test(conn_tls, certificates_prove_names_or_not)
+Test(conn_tls, smtp_T5_smtp_T6_certificates_prove_names_or_not)
 {
 	static const char san[] = "DNS:mx.example.org,IP:127.0.0.1";
 	struct identity ca = identity_make("test CA", NULL, NULL, -60);
@@ -154,7 +154,7 @@ Test(conn_tls, certificates_prove_names_or_not)
 
 /* ---- versions ---- */
 
-Test(conn_tls, old_versions_only_by_permission)
+Test(conn_tls, smtp_T5_old_versions_only_by_permission)
 {
 	struct identity id = identity_make("old", "DNS:mx.test", NULL, -60);
 
@@ -227,7 +227,7 @@ static void greet_plain(int fd, void *arg)
 	(void)!read(fd, &byte, 1);
 }
 
-Test(conn_tls, plain_bytes_do_not_get_into_tls)
+Test(conn_tls, smtp_T1_plain_bytes_do_not_get_into_tls)
 {
 	struct loop *loop = loop_new();
 	struct peer peer;
@@ -274,7 +274,7 @@ static void only_secure(struct witness *w, const char *word)
 	}
 }
 
-Test(conn_tls, an_end_is_an_end_with_or_without_close_notify)
+Test(conn_tls, smtp_T8_an_end_is_an_end_with_or_without_close_notify)
 {
 	struct identity id = identity_make("end", "DNS:mx.test", NULL, -60);
 
@@ -308,7 +308,7 @@ static void flood_key_updates(SSL *ssl, struct tls_script *script)
 	usleep(100000);
 }
 
-Test(conn_tls, a_peer_cannot_shake_hands_for_ever)
+Test(conn_tls, smtp_T7_a_peer_cannot_shake_hands_for_ever)
 {
 	struct identity id = identity_make("flood", "DNS:mx.test", NULL, -60);
 	struct tls_script script = {.identity = &id, .talk = flood_key_updates};

@@ -225,7 +225,7 @@ Test(dns, equal_questions_are_asked_once)
 	loop_free(&loop);
 }
 
-Test(dns, an_answer_may_ask_and_may_close)
+Test(dns, dns_N1_an_answer_may_ask_and_may_close)
 {
 	struct loop *loop = loop_new();
 	struct dns_server server;
@@ -249,7 +249,7 @@ Test(dns, an_answer_may_ask_and_may_close)
 	loop_free(&loop);
 }
 
-Test(dns, closing_answers_what_waits)
+Test(dns, dns_N1_closing_answers_what_waits)
 {
 	struct loop *loop = loop_new();
 	struct dns_server server;
@@ -304,7 +304,7 @@ Test(dns, no_server_is_an_error)
 }
 
 /* Half of the questions die in one way or another, and the channel goes in the middle. */
-Test(dns, a_resolver_that_kills_half_of_the_questions)
+Test(dns, dns_N1_a_resolver_that_kills_half_of_the_questions)
 {
 	static const char *const kinds[] = {"mx", "silent", "servfail", "nxdomain", "loop", "big"};
 	struct loop *loop = loop_new();

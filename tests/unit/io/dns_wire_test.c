@@ -130,7 +130,7 @@ Test(dns_wire, negative_answers_and_their_ttl)
 	buf_clear(&m);
 }
 
-Test(dns_wire, chains)
+Test(dns_wire, dns_N4_chains)
 {
 	struct buf m;
 	char from[16] = "a0", to[16];
@@ -200,7 +200,7 @@ Test(dns_wire, ttl_above_31_bits_is_zero)
 	buf_clear(&m);
 }
 
-Test(dns_wire, of_many_records_16_are_kept_and_of_MX_the_best)
+Test(dns_wire, dns_N3_of_many_records_16_are_kept_and_of_MX_the_best)
 {
 	struct arena *arena = arena_new(0);
 	struct dns_answer answer;
@@ -257,7 +257,7 @@ static const struct {
 	{"TXT of an empty string", DNS_TXT, {"\0", 1}, "found 60 b.test: "},
 };
 
-Test(dns_wire, broken_records_spoil_the_answer)
+Test(dns_wire, dns_N3_broken_records_spoil_the_answer)
 {
 	struct buf m;
 
@@ -277,7 +277,7 @@ Test(dns_wire, broken_records_spoil_the_answer)
 	buf_clear(&m);
 }
 
-Test(dns_wire, names_have_255_octets_at_most)
+Test(dns_wire, dns_N3_names_have_255_octets_at_most)
 {
 	static const char label[] =
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.";
@@ -304,7 +304,7 @@ Test(dns_wire, names_have_255_octets_at_most)
 	buf_clear(&m);
 }
 
-Test(dns_wire, what_is_no_answer_to_the_question)
+Test(dns_wire, dns_N2_what_is_no_answer_to_the_question)
 {
 	struct buf m;
 
@@ -331,7 +331,7 @@ Test(dns_wire, what_is_no_answer_to_the_question)
 }
 
 /* Every message cut at every length: never a crash, never an answer that was not there. */
-Test(dns_wire, cut_anywhere)
+Test(dns_wire, dns_N3_cut_anywhere)
 {
 	struct buf m, line;
 

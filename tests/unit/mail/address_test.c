@@ -93,7 +93,7 @@ static const struct {
 		ADDRESS_ENCODING, NULL, NULL},
 };
 
-Test(address, parse)
+Test(address, smtp_S8_parse)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct address a = {0};
@@ -130,7 +130,7 @@ static enum address_fault parse_of_length(size_t octets)
 	return address_parse(slice_make(text, octets), &a);
 }
 
-Test(address, path_limit)
+Test(address, smtp_S8_path_limit)
 {
 	cr_expect(parse_of_length(253) == ADDRESS_OK);
 	cr_expect(parse_of_length(254) == ADDRESS_OK);

@@ -42,7 +42,7 @@ static const struct {
 		0},
 };
 
-Test(ehlo, reads_keywords)
+Test(ehlo, smtp_S6_reads_keywords)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ehlo ehlo = ehlo_parse(slice_of(rows[i].text));

@@ -89,7 +89,7 @@ static void expect_reply(size_t i, enum reply_status status, const struct reply 
 	cr_assert_eq(parser->bare_lf, rows[i].bare_lf, "%s (%s)", rows[i].label, how);
 }
 
-Test(reply, reads_by_the_grammar)
+Test(reply, smtp_S9_smtp_S12_reads_by_the_grammar)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct reply_parser parser;
@@ -105,7 +105,7 @@ Test(reply, reads_by_the_grammar)
 }
 
 /* Every byte lies in memory of its own, so that a sanitizer sees what is read behind it. */
-Test(reply, reads_the_same_byte_by_byte)
+Test(reply, smtp_S9_reads_the_same_byte_by_byte)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct reply_parser parser;
@@ -171,7 +171,7 @@ static enum reply_status feed_times(struct reply_parser *parser, struct slice by
 	return status;
 }
 
-Test(reply, bounds_what_it_takes)
+Test(reply, smtp_S10_bounds_what_it_takes)
 {
 	static const struct {
 		const char *label;
@@ -211,7 +211,7 @@ Test(reply, bounds_what_it_takes)
 	}
 }
 
-Test(reply, bounds_the_whole)
+Test(reply, smtp_S10_bounds_the_whole)
 {
 	struct reply_parser parser;
 	struct buf line;

@@ -74,7 +74,7 @@ static const struct {
 	{"ff02::1", false},
 };
 
-Test(guard, N5_ranges)
+Test(guard, dns_N5_dns_D14_ranges)
 {
 	const struct resolver_settings settings = {0};
 
@@ -87,7 +87,7 @@ Test(guard, N5_ranges)
 	}
 }
 
-Test(guard, what_the_operator_allows)
+Test(guard, dns_N5_what_the_operator_allows)
 {
 	struct network allow[] = {{.prefix = 30}, {.prefix = 127}, {.prefix = 0}};
 	struct resolver_settings settings = {.allow = allow, .allow_count = 2};

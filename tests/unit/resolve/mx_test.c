@@ -125,7 +125,7 @@ static void resolve(const char *records, const char *addresses, struct buf *out)
 	arena_free(&mx.arena);
 }
 
-Test(mx, rules)
+Test(mx, dns_D4_dns_D6_dns_D10_rules)
 {
 	struct buf text;
 

@@ -78,7 +78,7 @@ static const struct {
 	{"a host without addresses", "1 a; 2 b 192.0.2.1", true, true, "192.0.2.1"},
 };
 
-Test(plan, order_of_tries)
+Test(plan, dns_D9_dns_D11_order_of_tries)
 {
 	struct map *sites = map_new();
 	struct buf text;
@@ -99,7 +99,7 @@ Test(plan, order_of_tries)
 	buf_clear(&text);
 }
 
-Test(plan, a_host_with_both_families_alternates)
+Test(plan, dns_D11_a_host_with_both_families_alternates)
 {
 	struct map *sites = map_new();
 	struct site *site = site_from(
@@ -124,7 +124,7 @@ Test(plan, a_host_with_both_families_alternates)
 }
 
 /* D8: of three equal hosts each is first equally often; chi-square, 2 degrees of freedom. */
-Test(plan, D8_equals_are_drawn_uniformly_and_never_before_the_better)
+Test(plan, dns_D8_equals_are_drawn_uniformly_and_never_before_the_better)
 {
 	struct map *sites = map_new();
 	struct site *site = site_from("5 best 192.0.2.100; 10 a 192.0.2.1; 10 b 192.0.2.2; "
@@ -155,7 +155,7 @@ Test(plan, D8_equals_are_drawn_uniformly_and_never_before_the_better)
 	map_free(&sites);
 }
 
-Test(plan, the_key_is_the_hosts_in_their_order)
+Test(plan, dns_D16_the_key_is_the_hosts_in_their_order)
 {
 	struct map *sites = map_new();
 	struct site *a = site_from("10 mx1 192.0.2.1; 20 mx2 192.0.2.2", sites);

@@ -192,7 +192,7 @@ Test(resolver, finds)
 	world_clear(&w);
 }
 
-Test(resolver, D15_asks_once_even_with_ttl_0)
+Test(resolver, dns_D15_asks_once_even_with_ttl_0)
 {
 	struct world w;
 
@@ -213,7 +213,7 @@ Test(resolver, D15_asks_once_even_with_ttl_0)
 	world_clear(&w);
 }
 
-Test(resolver, D16_domains_on_the_same_hosts_share_a_site_and_its_addresses)
+Test(resolver, dns_D16_domains_on_the_same_hosts_share_a_site_and_its_addresses)
 {
 	struct world w;
 	struct site *first;
@@ -244,7 +244,7 @@ Test(resolver, those_who_wait_for_the_same_are_answered_once_each)
 	world_clear(&w);
 }
 
-Test(resolver, N7_a_known_site_outlives_the_DNS)
+Test(resolver, dns_N7_a_known_site_outlives_the_DNS)
 {
 	struct resolver_settings brief = settings;
 	struct world w;
@@ -272,7 +272,7 @@ Test(resolver, a_site_that_moves_is_seen)
 	world_clear(&w);
 }
 
-Test(resolver, D10_and_the_guard_follow_a_reload)
+Test(resolver, dns_D10_and_the_guard_follow_a_reload)
 {
 	struct resolver_settings other = settings;
 	struct network allow = {.prefix = 8};

@@ -367,7 +367,7 @@ Test(dialogue, writes_no_address_that_could_be_more_than_one)
 	}
 }
 
-Test(dialogue, keeps_command_lines_short)
+Test(dialogue, smtp_S7_keeps_command_lines_short)
 {
 	struct stage stage;
 	struct slice rest;
