@@ -1,7 +1,8 @@
 /*
  * DNS questions on the loop, by c-ares, to the configured resolvers only: no file
  * of the system is read.  Identical questions that wait are asked once.  Answers
- * are parsed by us, bounds first: at most 16 MX and 16 addresses are kept.
+ * are parsed by us, bounds first: at most 16 MX and 16 addresses are kept, and 128
+ * texts, of which large domains have dozens.
  * The cache is the caller's business (resolve/).
  */
 #ifndef IO_DNS_H
@@ -19,6 +20,7 @@ struct dns;
 enum dns_type {
 	DNS_A = 1,
 	DNS_CNAME = 5,
+	DNS_SOA = 6,
 	DNS_PTR = 12,
 	DNS_MX = 15,
 	DNS_TXT = 16,
@@ -33,9 +35,10 @@ enum dns_status {
 };
 
 struct dns_record {
-	struct slice name;   /* MX host, CNAME or PTR target: lower case, no final dot; "" = root */
-	struct slice text;   /* TXT: its strings joined */
-	unsigned preference; /* MX */
+	struct slice name;       /* MX host, CNAME or PTR target, the zone's first server of an SOA:
+				lower case, no final dot; "" = root */
+	struct slice text;       /* TXT: its strings joined */
+	unsigned preference;     /* MX */
 	union endpoint endpoint; /* A, AAAA: port 0 */
 };
 

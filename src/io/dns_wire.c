@@ -19,7 +19,7 @@ enum {
 	LABEL_BYTES = 63,
 	POINTER = 0xc0, /* in the upper two bits of a length */
 	CLASS_IN = 1,
-	TYPE_SOA = 6,
+	SOA_NUMBERS = 20, /* octets */
 	RCODE_DONE = 0,
 	RCODE_NO_DOMAIN = 3,
 	FLAG_RESPONSE = 0x8000,
@@ -195,6 +195,22 @@ static bool read_name(struct wire *data, struct arena *arena, struct slice *ret_
 	return true;
 }
 
+/* The server's name; behind it a mailbox and five numbers. */
+static bool read_soa(struct wire *data, struct arena *arena, struct slice *ret_name)
+{
+	struct name name;
+	struct name mailbox;
+
+	take_name(data, &name);
+	take_name(data, &mailbox);
+	(void)take(data, SOA_NUMBERS);
+	if (data->broken || data->at != data->message.n) {
+		return false;
+	}
+	*ret_name = keep(arena, &name);
+	return true;
+}
+
 static bool read_text(struct wire *data, struct arena *arena, struct slice *ret_text)
 {
 	char *text = arena_get(arena, data->message.n - data->at + 1);
@@ -250,16 +266,19 @@ static bool read_record(struct slice message, const struct rr *rr, struct arena 
 		return read_name(&data, arena, &ret_record->name);
 	case DNS_TXT:
 		return read_text(&data, arena, &ret_record->text);
+	case DNS_SOA:
+		return read_soa(&data, arena, &ret_record->name);
 	}
 	return false;
 }
 
 /* When all places are taken only a better MX finds one, that of the worst. */
-static struct dns_record *place_for(struct dns_answer *answer, const struct dns_record *record)
+static struct dns_record *place_for(
+	struct dns_answer *answer, const struct dns_record *record, size_t places)
 {
 	struct dns_record *worst = &answer->records[0];
 
-	if (answer->count < DNS_RECORDS_MAX) {
+	if (answer->count < places) {
 		return &answer->records[answer->count++];
 	}
 	for (size_t i = 1; i < answer->count; i++) {
@@ -300,7 +319,9 @@ static bool find_alias(
 static bool collect(struct wire *w, unsigned count, enum dns_type type, struct arena *arena,
 	struct dns_answer *answer)
 {
-	answer->records = arena_array(arena, DNS_RECORDS_MAX, sizeof(*answer->records));
+	size_t places = type == DNS_TXT ? DNS_TEXTS_MAX : DNS_RECORDS_MAX;
+
+	answer->records = arena_array(arena, places, sizeof(*answer->records));
 	for (unsigned i = 0; i < count; i++) {
 		struct rr rr;
 		struct dns_record record;
@@ -315,7 +336,7 @@ static bool collect(struct wire *w, unsigned count, enum dns_type type, struct a
 		if (!read_record(w->message, &rr, arena, &record)) {
 			return false;
 		}
-		struct dns_record *place = place_for(answer, &record);
+		struct dns_record *place = place_for(answer, &record, places);
 
 		lower_ttl(answer, rr.ttl_s);
 		if (place != NULL) {
@@ -333,7 +354,7 @@ static bool find_soa(struct wire w, unsigned count, uint32_t *ret_ttl_s)
 		struct name name;
 
 		take_rr(&w, &rr);
-		if (w.broken || rr.type != TYPE_SOA || rr.class != CLASS_IN) {
+		if (w.broken || rr.type != DNS_SOA || rr.class != CLASS_IN) {
 			continue;
 		}
 		struct wire data = data_of(w.message, &rr);

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "io/dns.h"
 
-enum { DNS_HOPS_MAX = 8, DNS_RECORDS_MAX = 16, DNS_NAME_TEXT = 1024 };
+enum { DNS_HOPS_MAX = 8, DNS_RECORDS_MAX = 16, DNS_TEXTS_MAX = 128, DNS_NAME_TEXT = 1024 };
 
 enum dns_wire {
 	DNS_WIRE_ANSWER,  /* *ret_answer is complete */

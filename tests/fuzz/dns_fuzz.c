@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const enum dns_type types[] = {DNS_A, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA};
+static const enum dns_type types[] = {
+	DNS_A, DNS_CNAME, DNS_PTR, DNS_MX, DNS_TXT, DNS_AAAA, DNS_SOA};
 
 static void check(bool holds)
 {
@@ -33,7 +34,7 @@ static void check_name(struct slice name)
 static void check_answer(const struct dns_answer *answer, enum dns_type type)
 {
 	check_name(answer->name);
-	check(answer->count <= DNS_RECORDS_MAX);
+	check(answer->count <= (type == DNS_TXT ? DNS_TEXTS_MAX : DNS_RECORDS_MAX));
 	check((answer->count > 0) == (answer->status == DNS_FOUND));
 	for (size_t i = 0; i < answer->count; i++) {
 		const struct dns_record *record = &answer->records[i];

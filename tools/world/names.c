@@ -84,7 +84,7 @@ void names_free(struct names **names)
 static uint32_t type_bit(uint16_t type)
 {
 	static const uint16_t types[] = {
-		WIRE_MX, WIRE_A, WIRE_AAAA, WIRE_TXT, WIRE_PTR, WIRE_CNAME};
+		WIRE_MX, WIRE_A, WIRE_AAAA, WIRE_TXT, WIRE_PTR, WIRE_CNAME, WIRE_SOA};
 
 	for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
 		if (types[i] == type) {
@@ -114,7 +114,7 @@ static bool fault_active(struct lookup *l, const struct name_entry *entry, struc
 static bool has_records(const struct name_entry *e)
 {
 	return e->mx.count + e->a.count + e->aaaa.count + e->txt.count + e->ptr.count > 0 ||
-		e->cname.n > 0;
+		e->cname.n > 0 || e->soa;
 }
 
 /* Whether this entry speaks for the name; a fault that is spent lets the next one speak. */
@@ -185,6 +185,23 @@ static void add_address(struct lookup *l, int family, struct slice text)
 	(void)wire_add_address(&l->wire, family, buf_slice(address));
 }
 
+static uint32_t negative_ttl(const struct lookup *l)
+{
+	return (uint32_t)(l->entry != NULL ? l->entry->negative_ttl
+					   : l->names->settings.negative_ttl);
+}
+
+static void add_soa_data(struct lookup *l)
+{
+	wire_add_name(&l->wire, SLICE("ns.world.test"));
+	wire_add_name(&l->wire, SLICE("hostmaster.world.test"));
+	wire_add_32(&l->wire, 1);
+	wire_add_32(&l->wire, 3600);
+	wire_add_32(&l->wire, 600);
+	wire_add_32(&l->wire, 86400);
+	wire_add_32(&l->wire, negative_ttl(l));
+}
+
 static void add_data(struct lookup *l, uint16_t type, struct slice text)
 {
 	switch (type) {
@@ -196,6 +213,9 @@ static void add_data(struct lookup *l, uint16_t type, struct slice text)
 		break;
 	case WIRE_AAAA:
 		add_address(l, AF_INET6, text);
+		break;
+	case WIRE_SOA:
+		add_soa_data(l);
 		break;
 	case WIRE_TXT:
 		buf_reset(&l->names->scratch);
@@ -246,11 +266,13 @@ static void add_record(struct lookup *l, struct slice owner, uint16_t type, stru
 static size_t add_records(struct lookup *l, struct slice owner, uint16_t type)
 {
 	const struct name_entry *e = l->entry;
+	struct slice none = SLICE("");
+	const struct texts soa = {&none, e->soa ? 1 : 0};
 	const struct {
 		uint16_t type;
 		const struct texts *texts;
 	} table[] = {{WIRE_MX, &e->mx}, {WIRE_A, &e->a}, {WIRE_AAAA, &e->aaaa}, {WIRE_TXT, &e->txt},
-		{WIRE_PTR, &e->ptr}};
+		{WIRE_PTR, &e->ptr}, {WIRE_SOA, &soa}};
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -272,16 +294,8 @@ static size_t add_records(struct lookup *l, struct slice owner, uint16_t type)
 /* For the answer that there is nothing (RFC 2308): how long that may be believed. */
 static void add_soa(struct lookup *l, struct slice zone)
 {
-	uint64_t ttl = l->entry != NULL ? l->entry->negative_ttl : l->names->settings.negative_ttl;
-
-	wire_record(&l->wire, WIRE_AUTHORITY, zone, WIRE_SOA, (uint32_t)ttl);
-	wire_add_name(&l->wire, SLICE("ns.world.test"));
-	wire_add_name(&l->wire, SLICE("hostmaster.world.test"));
-	wire_add_32(&l->wire, 1);
-	wire_add_32(&l->wire, 3600);
-	wire_add_32(&l->wire, 600);
-	wire_add_32(&l->wire, 86400);
-	wire_add_32(&l->wire, (uint32_t)ttl);
+	wire_record(&l->wire, WIRE_AUTHORITY, zone, WIRE_SOA, negative_ttl(l));
+	add_soa_data(l);
 	wire_record_end(&l->wire);
 }
 

@@ -40,6 +40,7 @@ struct name_entry {
 	struct texts txt;
 	struct texts ptr;
 	struct slice cname;
+	bool soa; /* the name is a zone's: it has an SOA */
 	uint64_t ttl;
 	uint64_t negative_ttl;
 	int64_t delay_us;

@@ -27,7 +27,7 @@ static const char *const version_words[] = {"any", "1.0", "1.1", "1.2", "1.3", N
 static const char *const fault_words[] = {"none", "servfail", "refused", "nxdomain", "formerr",
 	"notimp", "timeout", "truncate", "wrong-id", "short-data", "long-data", "name-loop",
 	"name-self", NULL};
-static const char *const type_words[] = {"mx", "a", "aaaa", "txt", "ptr", "cname", NULL};
+static const char *const type_words[] = {"mx", "a", "aaaa", "txt", "ptr", "cname", "soa", NULL};
 static const char *const phase_words[] = {"connect", "helo", "ehlo", "starttls", "auth", "mail",
 	"rcpt", "data", "dot", "rset", "noop", "quit", "vrfy", "unknown", NULL};
 static const char *const then_words[] = {"go-on", "close", "reset", "silence", "stall", NULL};
@@ -68,6 +68,7 @@ static const struct field entry_fields[] = {
 	{"txt", FIELD_TEXTS, ENTRY(txt), NO_WORDS},
 	{"ptr", FIELD_TEXTS, ENTRY(ptr), NO_WORDS},
 	{"cname", FIELD_TEXT, ENTRY(cname), NO_WORDS},
+	{"soa", FIELD_FLAG, ENTRY(soa), NO_WORDS},
 	{"ttl", FIELD_NUMBER, ENTRY(ttl), NO_WORDS},
 	{"negative_ttl", FIELD_NUMBER, ENTRY(negative_ttl), NO_WORDS},
 	{"delay", FIELD_DURATION, ENTRY(delay_us), NO_WORDS},

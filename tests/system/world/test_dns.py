@@ -30,6 +30,7 @@ domains:
     negative_ttl: 11
   - domain: "null.test"
     mx: "0 ."
+    soa: true
   - domain: "alias[1-9].test"
     cname: "d{1}.test"
   - domain: "chain1.test"
@@ -76,6 +77,7 @@ def texts(answer):
     ("only-a.test", "A", ["127.0.11.1", "127.0.11.2"]),
     ("only-a.test", "AAAA", ["::1"]),
     ("null.test", "MX", ["0 ."]),
+    ("null.test", "SOA", ["ns.world.test. hostmaster.world.test. 1 3600 600 86400 60"]),
     ("mx2.post.test", "A", ["127.0.11.2", "127.0.12.2"]),
     ("2.11.0.127.in-addr.arpa", "PTR", ["mx2.post.test."]),
     ("9.5.0.127.in-addr.arpa", "PTR", ["out.from.test."]),
@@ -96,6 +98,7 @@ def test_records(world, name, kind, expected):
     ("d01.test", "MX", "NXDOMAIN", 60),
     ("star.test", "A", "NXDOMAIN", 60),
     ("only-a.test", "MX", "NOERROR", 11),
+    ("only-a.test", "SOA", "NOERROR", 11),
     ("d1.test", "A", "NOERROR", 60),
     ("dangling.test", "A", "NXDOMAIN", 60),
 ])

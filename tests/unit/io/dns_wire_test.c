@@ -104,6 +104,10 @@ Test(dns_wire, answers)
 	add_rr(&m, "t.test", DNS_TXT, 60, SLICE("\3v=D\0\4KIM1"));
 	expect(&m, "t.test", DNS_TXT, "found 60 t.test: v=DKIM1");
 
+	start(&m, ANSWER, "z.test", DNS_SOA, 1, 0);
+	add_soa(&m, "z.test", 3600, 120);
+	expect(&m, "z.test", DNS_SOA, "found 3600 z.test: ns.example");
+
 	start(&m, ANSWER, "1.2.0.192.in-addr.arpa", DNS_PTR, 1, 0);
 	add_rr_name(&m, "1.2.0.192.in-addr.arpa", DNS_PTR, 60, "out.test");
 	expect(&m, "1.2.0.192.in-addr.arpa", DNS_PTR, "found 60 1.2.0.192.in-addr.arpa: out.test");
@@ -200,6 +204,26 @@ Test(dns_wire, ttl_above_31_bits_is_zero)
 	buf_clear(&m);
 }
 
+Test(dns_wire, of_many_texts_128_are_kept)
+{
+	struct arena *arena = arena_new(0);
+	struct dns_answer answer;
+	struct buf m;
+	unsigned hops = 0;
+
+	buf_init(&m, 0);
+	start(&m, ANSWER, "t.test", DNS_TXT, 200, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		add_rr(&m, "t.test", DNS_TXT, 60, i == 127 ? SLICE("\4last") : SLICE("\1x"));
+	}
+	cr_assert_eq(dns_wire_parse(buf_slice(&m), SLICE("t.test"), DNS_TXT, arena, &hops, &answer),
+		DNS_WIRE_ANSWER);
+	cr_assert_eq(answer.count, 128);
+	cr_expect(slice_equal(answer.records[127].text, SLICE("last")));
+	buf_clear(&m);
+	arena_free(&arena);
+}
+
 Test(dns_wire, dns_N3_of_many_records_16_are_kept_and_of_MX_the_best)
 {
 	struct arena *arena = arena_new(0);
@@ -252,6 +276,17 @@ static const struct {
 	{"A of three octets", DNS_A, {"\1\2\3", 3}, "garbage"},
 	{"A of five octets", DNS_A, {"\1\2\3\4\5", 5}, "garbage"},
 	{"AAAA of four octets", DNS_AAAA, {"\1\2\3\4", 4}, "garbage"},
+	{"SOA without its numbers", DNS_SOA, {"\2ns\0\1r\0", 7}, "garbage"},
+	{"SOA with a number too many", DNS_SOA,
+		{"\0\0"
+		 "123456789012345678901234",
+			26},
+		"garbage"},
+	{"SOA of the least size", DNS_SOA,
+		{"\0\0"
+		 "12345678901234567890",
+			22},
+		"found 60 b.test: "},
 	{"TXT that says more than it has", DNS_TXT, {"\5ab", 3}, "garbage"},
 	{"TXT of nothing", DNS_TXT, {"", 0}, "found 60 b.test: "},
 	{"TXT of an empty string", DNS_TXT, {"\0", 1}, "found 60 b.test: "},
