@@ -1,7 +1,9 @@
 /*
  * The feeds.  Suppressions and campaign states are read behind a cursor of (xid8,
- * key): rows of transactions that no older one can still precede.  Holds are few and
- * are read whole and compared.
+ * key): rows of transactions that no older one can still precede.  Where transactions
+ * have no common order (distributed), the cursor is (instant of the change, key), and
+ * when all is read it goes back by more than the longest transaction.  Holds are few
+ * and are read whole and compared.
  *
  * Telling something twice is harmless, so an answer that was lost is simply asked for
  * again from the old cursor.
@@ -15,6 +17,7 @@
 enum { FEED_ROWS = 1000, HOLDS_MAX = 10000 };
 
 #define FEED_WAIT_US (3 * TIME_SECOND_US)
+#define FEED_OVERLAP_US (60 * TIME_SECOND_US)
 
 struct hold {
 	enum hold_kind kind;
@@ -24,15 +27,12 @@ struct hold {
 	char text[];
 };
 
-static const struct {
-	struct slice word;
-	bool everywhere; /* ours only where the hold is the fleet's: a tenant's own is the claim's */
-} kinds[] = {
-	[HOLD_SOURCE] = {{"source", 6}, true},
-	[HOLD_PROVIDER] = {{"provider", 8}, true},
-	[HOLD_DOMAIN] = {{"domain", 6}, true},
-	[HOLD_TENANT] = {{"tenant", 6}, false},
-	[HOLD_CAMPAIGN] = {{"campaign", 8}, false},
+static const struct slice kinds[] = {
+	[HOLD_SOURCE] = {"source", 6},
+	[HOLD_PROVIDER] = {"provider", 8},
+	[HOLD_DOMAIN] = {"domain", 6},
+	[HOLD_TENANT] = {"tenant", 6},
+	[HOLD_CAMPAIGN] = {"campaign", 8},
 };
 
 static void set(struct buf *to, struct slice text)
@@ -56,7 +56,7 @@ static void tell_suppressions(struct intake *intake, const struct pg_answer *ans
 			pg_text(answer, 0, row, 3), added);
 	}
 	if (rows > 0) {
-		set(&feeds->suppression_txid, pg_text(answer, 0, rows - 1, 0));
+		set(&feeds->suppression_at, pg_text(answer, 0, rows - 1, 0));
 		feeds->suppression_tenant = pg_id(answer, 0, rows - 1, 1);
 		set(&feeds->suppression_address, pg_text(answer, 0, rows - 1, 2));
 		set(&feeds->suppression_stream, pg_text(answer, 0, rows - 1, 3));
@@ -76,18 +76,18 @@ static void tell_campaigns(struct intake *intake, const struct pg_answer *answer
 			intake->owner, &tenant, &campaign, pg_text(answer, 1, row, 3));
 	}
 	if (rows > 0) {
-		set(&feeds->campaign_txid, pg_text(answer, 1, rows - 1, 0));
+		set(&feeds->campaign_at, pg_text(answer, 1, rows - 1, 0));
 		feeds->campaign_tenant = pg_id(answer, 1, rows - 1, 1);
 		feeds->campaign = pg_id(answer, 1, rows - 1, 2);
 	}
 }
 
-static bool kind_of(struct slice word, bool everywhere, enum hold_kind *ret_kind)
+static bool kind_of(struct slice word, enum hold_kind *ret_kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (slice_equal(word, kinds[i].word)) {
+		if (slice_equal(word, kinds[i])) {
 			*ret_kind = (enum hold_kind)i;
-			return everywhere || !kinds[i].everywhere;
+			return true;
 		}
 	}
 	return false;
@@ -114,7 +114,7 @@ static void note_hold(struct intake *intake, const struct pg_answer *answer, siz
 	int64_t until_us = pg_number(answer, 2, row, 4); /* null reads 0 */
 	struct buf key;
 
-	if (!kind_of(pg_text(answer, 2, row, 1), id_is_zero(pg_id(answer, 2, row, 0)), &kind)) {
+	if (!kind_of(pg_text(answer, 2, row, 1), &kind)) {
 		return;
 	}
 	buf_init(&key, 0);
@@ -158,6 +158,37 @@ static void tell_holds(struct intake *intake, const struct pg_answer *answer)
 	}
 }
 
+static void rewind_suppressions(struct feeds *feeds, struct slice at)
+{
+	set(&feeds->suppression_at, at);
+	feeds->suppression_tenant = (struct id){0};
+	buf_reset(&feeds->suppression_address);
+	buf_reset(&feeds->suppression_stream);
+}
+
+static void rewind_campaigns(struct feeds *feeds, struct slice at)
+{
+	set(&feeds->campaign_at, at);
+	feeds->campaign_tenant = (struct id){0};
+	feeds->campaign = (struct id){0};
+}
+
+/* What was read to its end begins anew, from before the read that found the end. */
+static void overlap(struct intake *intake, const struct pg_answer *answer)
+{
+	struct buf at;
+
+	buf_init(&at, 0);
+	buf_add_number(&at, (uint64_t)(intake->feeds.asked_us - FEED_OVERLAP_US));
+	if (pg_rows(answer, 0) < FEED_ROWS) {
+		rewind_suppressions(&intake->feeds, buf_slice(&at));
+	}
+	if (pg_rows(answer, 1) < FEED_ROWS) {
+		rewind_campaigns(&intake->feeds, buf_slice(&at));
+	}
+	buf_clear(&at);
+}
+
 static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void *context)
 {
 	int64_t pause_us = intake->settings.feed_us;
@@ -170,6 +201,9 @@ static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void
 		if (pg_rows(answer, 0) == FEED_ROWS || pg_rows(answer, 1) == FEED_ROWS) {
 			pause_us = 0;
 		}
+		if (intake->settings.distributed) {
+			overlap(intake, answer);
+		}
 	} else {
 		(void)intake_try_again(answer, "feeds");
 	}
@@ -181,15 +215,18 @@ static void read_feeds(void *owner)
 {
 	struct intake *intake = owner;
 	struct feeds *feeds = &intake->feeds;
-	struct pg_request *request = intake_request(SQL_SUPPRESSION_FEED);
+	bool distributed = intake->settings.distributed;
+	struct pg_request *request =
+		intake_request(distributed ? SQL_SUPPRESSION_RECENT : SQL_SUPPRESSION_FEED);
 
-	pg_add_text(request, buf_slice(&feeds->suppression_txid));
+	feeds->asked_us = intake_db_now_us(intake);
+	pg_add_text(request, buf_slice(&feeds->suppression_at));
 	pg_add_id(request, &feeds->suppression_tenant);
 	pg_add_text(request, buf_slice(&feeds->suppression_address));
 	pg_add_text(request, buf_slice(&feeds->suppression_stream));
 	pg_add_number(request, FEED_ROWS);
-	intake_statement(request, SQL_CAMPAIGN_FEED);
-	pg_add_text(request, buf_slice(&feeds->campaign_txid));
+	intake_statement(request, distributed ? SQL_CAMPAIGN_RECENT : SQL_CAMPAIGN_FEED);
+	pg_add_text(request, buf_slice(&feeds->campaign_at));
 	pg_add_id(request, &feeds->campaign_tenant);
 	pg_add_id(request, &feeds->campaign);
 	pg_add_number(request, FEED_ROWS);
@@ -202,9 +239,17 @@ static void read_feeds(void *owner)
 void feeds_start(struct intake *intake, struct slice txid)
 {
 	struct feeds *feeds = &intake->feeds;
+	struct buf at;
 
-	set(&feeds->suppression_txid, txid);
-	set(&feeds->campaign_txid, txid);
+	buf_init(&at, 0);
+	if (intake->settings.distributed) {
+		buf_add_number(&at, (uint64_t)(intake_db_now_us(intake) - FEED_OVERLAP_US));
+	} else {
+		buf_add(&at, txid);
+	}
+	rewind_suppressions(feeds, buf_slice(&at));
+	rewind_campaigns(feeds, buf_slice(&at));
+	buf_clear(&at);
 	timer_set(&feeds->timer, loop_now_us(intake->loop));
 }
 
@@ -212,10 +257,10 @@ void feeds_open(struct intake *intake)
 {
 	struct feeds *feeds = &intake->feeds;
 
-	buf_init(&feeds->suppression_txid, 0);
+	buf_init(&feeds->suppression_at, 0);
 	buf_init(&feeds->suppression_address, 0);
 	buf_init(&feeds->suppression_stream, 0);
-	buf_init(&feeds->campaign_txid, 0);
+	buf_init(&feeds->campaign_at, 0);
 	feeds->holds = map_new();
 	timer_init(&feeds->timer, intake->loop, read_feeds, intake);
 }
@@ -231,8 +276,8 @@ void feeds_clear(struct intake *intake)
 		mem_free(value);
 	}
 	map_free(&feeds->holds);
-	buf_clear(&feeds->suppression_txid);
+	buf_clear(&feeds->suppression_at);
 	buf_clear(&feeds->suppression_address);
 	buf_clear(&feeds->suppression_stream);
-	buf_clear(&feeds->campaign_txid);
+	buf_clear(&feeds->campaign_at);
 }

@@ -59,11 +59,12 @@ struct claimer {
 /* What changes elsewhere (feed.c). */
 struct feeds {
 	struct timer timer;
-	struct buf suppression_txid;
+	int64_t asked_us;          /* by the database's clock */
+	struct buf suppression_at; /* a transaction, or an instant: as the statement has it */
 	struct id suppression_tenant;
 	struct buf suppression_address;
 	struct buf suppression_stream;
-	struct buf campaign_txid;
+	struct buf campaign_at;
 	struct id campaign_tenant;
 	struct id campaign;
 	struct map *holds;

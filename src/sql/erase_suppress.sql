@@ -9,4 +9,5 @@ WITH known AS (
 INSERT INTO penguin.suppressions AS s (tenant_id, address, stream, reason)
 VALUES ($1::uuid, 'sha256:' || encode(sha256(convert_to($2::text, 'UTF8')), 'hex'), '*', 'erased')
 ON CONFLICT (tenant_id, address, stream) DO UPDATE
-SET reason = excluded.reason, expires_at = NULL, txid = excluded.txid
+SET reason = excluded.reason, expires_at = NULL, txid = excluded.txid,
+	changed_at = excluded.changed_at

@@ -11,5 +11,5 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigi
 ORDER BY k.tenant_id, k.address, k.stream
 ON CONFLICT (tenant_id, address, stream) DO UPDATE
 SET reason = excluded.reason, evidence = excluded.evidence, expires_at = excluded.expires_at,
-	txid = excluded.txid
+	txid = excluded.txid, changed_at = excluded.changed_at
 WHERE s.expires_at < coalesce(excluded.expires_at, 'infinity')

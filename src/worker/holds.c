@@ -1,8 +1,8 @@
 /*
- * Holds and suppressions at hand.  Suppressions are checked in SQL when a job is
- * claimed; only those committed since then matter here, so two generations of
- * half an hour each are kept and the older is dropped: no job is at hand longer
- * than a lease.
+ * Holds and suppressions at hand.  Suppressions and campaign states are checked in
+ * SQL when a job is claimed; only those committed since then matter here, so two
+ * generations of half an hour each are kept and the older is dropped: no job is at
+ * hand longer than a lease.
  *
  * When something becomes forbidden, jobs that wait for it are given back at once;
  * when it is allowed again, all lanes look at their queues.
@@ -24,11 +24,13 @@ struct hold {
 	int64_t until_wall_us; /* 0 = until it is released */
 };
 
+enum { NEWER, OLDER, GENERATIONS };
+
 struct holds {
 	struct worker *worker;
-	struct map *holds;     /* by kind and name: struct hold */
-	struct map *campaigns; /* that do not run, by id: a state's word */
-	struct map *recent[2]; /* by tenant, stream and address: suppressed since */
+	struct map *holds;                  /* by kind and name: struct hold */
+	struct map *campaigns[GENERATIONS]; /* that do not run, by id: a state's word */
+	struct map *recent[GENERATIONS];    /* by tenant, stream and address: suppressed since */
 	struct timer rotate;
 	struct timer expire;
 };
@@ -37,13 +39,46 @@ static const char suppressed_mark[] = "s";
 static const char paused_mark[] = "p";
 static const char cancelled_mark[] = "c";
 
+static void generations_open(struct map *maps[GENERATIONS])
+{
+	for (size_t i = 0; i < GENERATIONS; i++) {
+		maps[i] = map_new();
+	}
+}
+
+static void generations_free(struct map *maps[GENERATIONS])
+{
+	for (size_t i = 0; i < GENERATIONS; i++) {
+		map_free(&maps[i]);
+	}
+}
+
+static void generations_rotate(struct map *maps[GENERATIONS])
+{
+	map_free(&maps[OLDER]);
+	maps[OLDER] = maps[NEWER];
+	maps[NEWER] = map_new();
+}
+
+static const void *generations_get(struct map *const maps[GENERATIONS], struct slice key)
+{
+	const void *newer = map_get(maps[NEWER], key);
+
+	return newer != NULL ? newer : map_get(maps[OLDER], key);
+}
+
+static void generations_remove(struct map *maps[GENERATIONS], struct slice key)
+{
+	map_remove(maps[NEWER], key);
+	map_remove(maps[OLDER], key);
+}
+
 static void on_rotate(void *owner)
 {
 	struct holds *holds = owner;
 
-	map_free(&holds->recent[1]);
-	holds->recent[1] = holds->recent[0];
-	holds->recent[0] = map_new();
+	generations_rotate(holds->campaigns);
+	generations_rotate(holds->recent);
 	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
 }
 
@@ -134,9 +169,8 @@ struct holds *holds_new(struct worker *worker)
 
 	holds->worker = worker;
 	holds->holds = map_new();
-	holds->campaigns = map_new();
-	holds->recent[0] = map_new();
-	holds->recent[1] = map_new();
+	generations_open(holds->campaigns);
+	generations_open(holds->recent);
 	timer_init(&holds->rotate, worker->loop, on_rotate, holds);
 	timer_init(&holds->expire, worker->loop, on_expire, holds);
 	timer_set(&holds->rotate, loop_now_us(worker->loop) + GENERATION_US);
@@ -156,9 +190,8 @@ void holds_free(struct holds **holds)
 		hold_free(hold);
 	}
 	map_free(&(*holds)->holds);
-	map_free(&(*holds)->campaigns);
-	map_free(&(*holds)->recent[0]);
-	map_free(&(*holds)->recent[1]);
+	generations_free((*holds)->campaigns);
+	generations_free((*holds)->recent);
 	timer_stop(&(*holds)->rotate);
 	timer_stop(&(*holds)->expire);
 	mem_free(*holds);
@@ -184,10 +217,9 @@ void holds_on_suppression(
 	buf_init(&key, 0);
 	recent_key(&key, tenant, stream, address);
 	if (added) {
-		map_put(worker->holds->recent[0], buf_slice(&key), (void *)suppressed_mark);
+		map_put(worker->holds->recent[NEWER], buf_slice(&key), (void *)suppressed_mark);
 	} else {
-		map_remove(worker->holds->recent[0], buf_slice(&key));
-		map_remove(worker->holds->recent[1], buf_slice(&key));
+		generations_remove(worker->holds->recent, buf_slice(&key));
 	}
 	buf_clear(&key);
 }
@@ -203,15 +235,19 @@ void holds_on_campaign(
 	void *owner, const struct id *tenant, const struct id *campaign, struct slice state)
 {
 	struct worker *worker = owner;
+	struct holds *holds = worker->holds;
 	const char *mark = slice_equal(state, SLICE("cancelled")) ? cancelled_mark : paused_mark;
 	struct id id = *campaign;
 
 	(void)tenant;
 	if (slice_equal(state, SLICE("running"))) {
-		map_remove(worker->holds->campaigns, id_slice(&id));
+		generations_remove(holds->campaigns, id_slice(&id));
 		return;
 	}
-	map_put(worker->holds->campaigns, id_slice(&id), (void *)mark);
+	if (map_get(holds->campaigns[NEWER], id_slice(&id)) == mark) {
+		return; /* told twice: feeds overlap */
+	}
+	map_put(holds->campaigns[NEWER], id_slice(&id), (void *)mark);
 	outlet_pick_all(worker, pick_campaign, &id);
 }
 
@@ -280,11 +316,6 @@ void holds_apply(struct holds *holds)
 	}
 }
 
-static bool is_recent(const struct holds *holds, struct slice key)
-{
-	return map_get(holds->recent[0], key) != NULL || map_get(holds->recent[1], key) != NULL;
-}
-
 /* As an erased person's address is kept (penguin-sql(7)). */
 static void add_hashed(struct buf *out, struct slice address)
 {
@@ -304,7 +335,7 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 	struct buf key;
 	bool found = false;
 
-	if (map_count(holds->recent[0]) + map_count(holds->recent[1]) == 0) {
+	if (map_count(holds->recent[NEWER]) + map_count(holds->recent[OLDER]) == 0) {
 		return false;
 	}
 	mailbox = address_normalise(&plan->address);
@@ -320,7 +351,7 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 
 		for (size_t f = 0; f < ARRAY_LEN(forms) && !found; f++) {
 			recent_key(&key, &plan_tenant(plan)->id, streams[i], forms[f]);
-			found = is_recent(holds, buf_slice(&key));
+			found = generations_get(holds->recent, buf_slice(&key)) != NULL;
 		}
 	}
 	buf_clear(&hashed);
@@ -358,9 +389,7 @@ static bool any_hold(const struct holds *holds, const struct plan *plan)
 
 enum gate holds_ask(struct holds *holds, const struct plan *plan)
 {
-	const void *mark = map_count(holds->campaigns) > 0
-		? map_get(holds->campaigns, id_slice(&plan_campaign(plan)->id))
-		: NULL;
+	const void *mark = generations_get(holds->campaigns, id_slice(&plan_campaign(plan)->id));
 
 	if (mark == cancelled_mark) {
 		return GATE_CANCELLED;

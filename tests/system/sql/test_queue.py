@@ -199,7 +199,7 @@ def test_paused_waiting_held_and_closed_are_not_claimed(shop, worker):
     assert blocked()
     run("campaign_resume", shop.tenant, campaign)
     for kind, name, tenant in (("campaign", campaign, shop.tenant), ("tenant", shop.tenant, NIL),
-                               ("provider", "other", NIL), ("provider", "other", shop.tenant)):
+                               ("provider", "other", NIL)):
         run("hold_add", tenant, kind, name, "test", None)
         assert blocked(), kind
         assert [h["name"] for h in run("hold_feed", 10)] == [name]
