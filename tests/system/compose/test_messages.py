@@ -33,7 +33,7 @@ def test_golden(compose, name):
     assert not parse(data).defects
 
 
-def test_smtputf8(compose):
+def test_smtp_M4_smtputf8(compose):
     """ASCII at an IDN works everywhere; a local part beyond ASCII is UTF-8 in the header too."""
     content = {"from": "news@shop.example", "subject": "s", "text": "t"}
     answer = compose({"content": content, "recipient": "ann@παράδειγμα.gr"})
@@ -66,7 +66,7 @@ def test_runaway_templates_end(compose):
     assert answer["failure"] == "compose_error" and "runs too long" in answer["fault"]
 
 
-def test_identity_of_attempts(compose):
+def test_smtp_R4_gen_G3_identity_of_attempts(compose):
     """Another attempt, with other rows and another process state between: the same bytes."""
     row = json.loads((GOLDEN / "newsletter.json").read_text())
     first = compose(row)

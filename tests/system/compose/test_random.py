@@ -174,7 +174,7 @@ def check(campaign, answer):
     return True
 
 
-def test_random_campaigns(compose):
+def test_smtp_M3_smtp_B1_gen_G6_random_campaigns(compose):
     rng = random.Random(SEED)
     sent = 0
     for number in range(COUNT):

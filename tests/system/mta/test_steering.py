@@ -92,7 +92,7 @@ def test_a_held_domain_waits_and_goes_when_released(stack):
         s.stop()
 
 
-def test_every_attempt_has_the_same_bytes(stack, tmp_path):
+def test_smtp_R4_every_attempt_has_the_same_bytes(stack, tmp_path):
     """Two attempts around a reload, a new key, a new token key and a new content version."""
     rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    reply: 451 4.3.0 later\n    accept: true\n"
     boxes = tmp_path / "boxes"
@@ -131,7 +131,7 @@ def test_a_wrong_file_is_refused_and_the_old_one_goes_on(stack):
         s.stop()
 
 
-def test_a_key_that_dns_does_not_hold_stops_the_campaign(stack):
+def test_gen_G14_a_key_that_dns_does_not_hold_stops_the_campaign(stack):
     with stack() as s:
         s.publish("r1", "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA")
         campaign = s.campaign()

@@ -8,7 +8,7 @@ def people(n, domains=50):
     return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
 
 
-def test_the_worker_killed_ten_times_loses_nothing(stack):
+def test_smtp_M15_the_worker_killed_ten_times_loses_nothing(stack):
     slow = "\nrules:\n  - at: mail\n    delay: 20ms\n"
     with stack(world=WORLD + slow, config={"lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"},
                                            "timeouts": {"scale": 0.001}}) as s:
@@ -66,7 +66,7 @@ def test_postgres_away_in_mid_campaign_loses_nothing(stack):
         s.stop()
 
 
-def test_a_lost_answer_to_the_dot_is_in_doubt_and_sent_again(stack):
+def test_smtp_M14_a_lost_answer_to_the_dot_is_in_doubt_and_sent_again(stack):
     rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    then: reset\n"
     with stack(world=WORLD + rule) as s:
         campaign = s.campaign()

@@ -82,7 +82,7 @@ static bool says(const char *text, const char *part)
 	return strstr(text, part) != NULL;
 }
 
-Test(message, plain_text)
+Test(message, gen_G11_plain_text)
 {
 	struct token token;
 
@@ -109,7 +109,7 @@ Test(message, plain_text)
 	teardown();
 }
 
-Test(message, unsubscribe)
+Test(message, gen_G8_unsubscribe)
 {
 	const char *text = make_json("{" BASE "}");
 
@@ -131,7 +131,7 @@ Test(message, unsubscribe)
 	teardown();
 }
 
-Test(message, list_and_feedback)
+Test(message, gen_G10_list_and_feedback)
 {
 	const char *text;
 
@@ -149,7 +149,7 @@ Test(message, list_and_feedback)
 	teardown();
 }
 
-Test(message, same_bytes_each_time)
+Test(message, smtp_R4_gen_G3_same_bytes_each_time)
 {
 	struct buf first;
 
@@ -357,7 +357,7 @@ static const struct {
 		"unsubscribe: it must be an object with a 'url'\n"},
 };
 
-Test(message, faults_of_content)
+Test(message, gen_G1_gen_G2_faults_of_content)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bad_contents); i++) {
 		struct buf faults;
@@ -487,7 +487,7 @@ static const struct {
 		"body: the body has NUL octets"},
 };
 
-Test(message, faults_of_raw)
+Test(message, gen_G1_gen_G2_gen_G18_faults_of_raw)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bad_raws); i++) {
 		struct buf faults;

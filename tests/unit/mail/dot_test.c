@@ -39,7 +39,7 @@ static struct err stuff(struct buf *out, struct slice in, size_t first, size_t s
 	return err_is(err) ? err : dot_end(&dot, out);
 }
 
-Test(dot, every_split)
+Test(dot, smtp_B3_every_split)
 {
 	struct buf out;
 
@@ -72,7 +72,7 @@ static const struct {
 	{"LF after CRLF", SLICE("a\r\n\n")},
 };
 
-Test(dot, refuses_bare_line_ends)
+Test(dot, smtp_B1_refuses_bare_line_ends)
 {
 	struct buf out;
 
@@ -87,7 +87,7 @@ Test(dot, refuses_bare_line_ends)
 	buf_clear(&out);
 }
 
-Test(dot, line_limit)
+Test(dot, smtp_B2_line_limit)
 {
 	char text[1002];
 	struct buf out;

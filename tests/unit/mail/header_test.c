@@ -72,7 +72,7 @@ static const struct {
 	{"latin-1", SLICE("x\xfcy"), HEADER_ENCODING},
 };
 
-Test(header, no_value_ends_its_field)
+Test(header, gen_G18_no_value_ends_its_field)
 {
 	struct address a;
 	struct buf out;
@@ -150,7 +150,7 @@ Test(header, mailbox)
 	buf_clear(&out);
 }
 
-Test(header, parameters)
+Test(header, gen_G7_parameters)
 {
 	struct buf out;
 
@@ -184,7 +184,7 @@ Test(header, parameters)
 	buf_clear(&out);
 }
 
-Test(header, lengths)
+Test(header, gen_G17_lengths)
 {
 	struct buf value;
 	struct buf out;
@@ -211,7 +211,7 @@ Test(header, lengths)
 }
 
 /* Each line of a long encoded text: at most 76 columns, words of at most 75, whole characters. */
-Test(header, encoded_words)
+Test(header, smtp_B2_gen_G7_encoded_words)
 {
 	struct buf text;
 	struct buf out;
@@ -284,7 +284,7 @@ Test(header, read_refuses)
 	}
 }
 
-Test(header, parse_mailbox)
+Test(header, gen_G2_parse_mailbox)
 {
 	static const struct {
 		const char *text;

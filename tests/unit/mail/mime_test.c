@@ -126,7 +126,7 @@ static unsigned next_random(unsigned *state)
 	return *state >> 8;
 }
 
-Test(mime, quoted_printable_any_bytes)
+Test(mime, smtp_B1_smtp_B2_quoted_printable_any_bytes)
 {
 	static const char spice[] = "  \t\r\n.=From \n\n";
 	unsigned state = 7;
@@ -199,7 +199,7 @@ Test(mime, encoding_by_content)
 	cr_expect_str_eq(mime_encoding_word(MIME_QUOTED_PRINTABLE), "quoted-printable");
 }
 
-Test(mime, boundaries)
+Test(mime, gen_G6_boundaries)
 {
 	char outer[MIME_BOUNDARY + 1];
 	char inner[MIME_BOUNDARY + 1];

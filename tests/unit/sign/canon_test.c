@@ -125,7 +125,7 @@ Test(canon, a_body_with_bare_line_ends_is_refused)
 }
 
 /* Of several the last one first, and one more than there are (RFC 6376 5.4.2, 8.15). */
-Test(canon, what_is_picked)
+Test(canon, gen_G12_what_is_picked)
 {
 	struct pick picks[CANON_PICKS];
 	struct fields fields;

@@ -64,7 +64,7 @@ static const struct {
 	{"nothing", "", "", ""},
 };
 
-Test(keyring, whose_keys_sign)
+Test(keyring, gen_G14_whose_keys_sign)
 {
 	struct bench bench;
 	struct buf out;
@@ -319,7 +319,7 @@ static const struct {
 	{"empty", "", false, "", "no p="},
 };
 
-Test(keyring, a_record_that_does_not_hold_the_key)
+Test(keyring, gen_G14_a_record_that_does_not_hold_the_key)
 {
 	const struct key *key;
 	struct bench bench;

@@ -47,7 +47,7 @@ static unsigned sign_and_judge(struct bench *bench, enum signer_kind kind, const
 	return passed;
 }
 
-Test(signer, native_signatures_verify)
+Test(signer, gen_G13_native_signatures_verify)
 {
 	struct bench bench;
 
@@ -57,7 +57,7 @@ Test(signer, native_signatures_verify)
 	bench_clear(&bench);
 }
 
-Test(signer, a_field_that_was_added_on_the_way_breaks_it)
+Test(signer, gen_G12_a_field_that_was_added_on_the_way_breaks_it)
 {
 	static const char *const extras[] = {"From: eve@example.net\r\n", "Subject: other\r\n",
 		"To: all@example.net\r\n", "Reply-To: eve@example.net\r\n",
@@ -107,7 +107,7 @@ static const struct {
 	{"a bare CR in the body", "From: a@b\r\n", "hi\rho\r\n"},
 };
 
-Test(signer, what_is_not_canonical_is_refused)
+Test(signer, gen_G18_what_is_not_canonical_is_refused)
 {
 	struct bench bench;
 	struct signer *signer = signer_new(SIGNER_NATIVE, 0);
