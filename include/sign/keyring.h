@@ -66,12 +66,19 @@ const struct key *key_set_key(const struct key_set *set, size_t at);
 void key_record_name(const struct key *key, struct buf *out);
 void key_record_text(const struct key *key, struct buf *out);
 
+unsigned key_bits(const struct key *key);
+
 /*
- * Does the published record (TXT strings joined; found = false: there is none)
- * hold this key?  Otherwise why says what is wrong and gives the record to publish
- * in zone-file form.
+ * NULL when what DNS has published at the key's name holds the key; *ret_record is
+ * then that text.  Otherwise what is wrong, as the end of a sentence; of several
+ * texts at one name one that is right is enough.
  */
-bool key_matches_record(const struct key *key, bool found, struct slice record, struct buf *why);
+struct dns_answer;
+const char *key_published(
+	const struct key *key, const struct dns_answer *answer, struct slice *ret_record);
+
+/* The record to publish, in zone-file form. */
+void key_add_remedy(const struct key *key, struct buf *out);
 
 /* For tools: makes TENANT/DOMAIN/SELECTOR.pem (mode 0600); refuses to overwrite. */
 enum key_type {

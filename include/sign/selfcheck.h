@@ -2,7 +2,7 @@
  * Would receivers pass what we sign?  libopendkim verifies a signed message against
  * the published records in a child process, so that neither its asserts nor its
  * leaks nor a hang can hurt the sender.  Not the whole truth about a key, which
- * key_matches_record() has said already, but the truth about signer, key and record
+ * key_published() has said already, but the truth about signer, key and record
  * together.
  *
  * For a worker, after the comparison with DNS: write the lines "NAME TEXT" of the

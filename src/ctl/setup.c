@@ -207,26 +207,14 @@ int content_list(struct ctl *ctl)
 	return code;
 }
 
-/* In zone-file form: a string of a TXT record has at most 255 octets (RFC 1035, 3.3). */
 static void print_record(const struct key *key)
 {
-	struct buf name;
-	struct buf text;
-	struct slice rest;
+	struct buf line;
 
-	buf_init(&name, 0);
-	buf_init(&text, 0);
-	key_record_name(key, &name);
-	key_record_text(key, &text);
-	ctl_print("%s. IN TXT (", buf_string(&name));
-	for (rest = buf_slice(&text); rest.n > 0; rest = slice_from(rest, 255)) {
-		struct slice part = slice_first(rest, 255);
-
-		ctl_print(" \"%.*s\"", (int)part.n, part.p);
-	}
-	ctl_print(" )\n");
-	buf_clear(&text);
-	buf_clear(&name);
+	buf_init(&line, 0);
+	key_add_remedy(key, &line);
+	ctl_print("%s\n", buf_string(&line));
+	buf_clear(&line);
 }
 
 static int show_key(const char *directory, const struct id *tenant, const char *domain,

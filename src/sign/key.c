@@ -19,12 +19,12 @@
 
 #include "base/codec.h"
 #include "base/mem.h"
+#include "mail/zone.h"
 
 #define PEM_MAX 16384
 #define OTHERS_MAY (S_IWGRP | S_IRWXO)
 #define RSA_BITS_LEAST 1024 /* RFC 8301 section 3.2 */
 #define ED25519_RAW 32
-#define TXT_STRING 255
 
 static bool read_pem(struct key *key, int directory, const char *file, struct buf *why)
 {
@@ -193,6 +193,43 @@ static bool same_public(const struct key *key, struct slice p)
 	return same;
 }
 
+/* Is the word, or * for all, in a list with colons?  A tag that is not there allows all. */
+static bool allows(struct slice record, const char *tag, struct slice word)
+{
+	struct slice list;
+	struct slice part;
+
+	if (!find_tag(record, tag, &list)) {
+		return true;
+	}
+	while (list.p != NULL) {
+		slice_split(&list, ':', &part);
+		part = slice_trim(part);
+		if (slice_equal(part, word) || slice_equal(part, SLICE("*"))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The key is there; may it be used as we use it (RFC 6376 section 3.6.1)? */
+static const char *type_fault(const struct key *key, struct slice record)
+{
+	struct slice type = SLICE("rsa");
+
+	(void)find_tag(record, "k", &type);
+	if (key_is_ed25519(key) && !slice_equal(type, SLICE("ed25519"))) {
+		return "the record does not say k=ed25519";
+	}
+	if (!key_is_ed25519(key) && !slice_equal(type, SLICE("rsa"))) {
+		return "the record does not say k=rsa";
+	}
+	if (!allows(record, "h", SLICE("sha256"))) {
+		return "the record does not allow sha256 (h=)";
+	}
+	return allows(record, "s", SLICE("email")) ? NULL : "the record is not for e-mail (s=)";
+}
+
 static const char *fault_of(const struct key *key, bool found, struct slice record)
 {
 	struct slice value;
@@ -212,47 +249,38 @@ static const char *fault_of(const struct key *key, bool found, struct slice reco
 	if (!same_public(key, value)) {
 		return "the record holds another key";
 	}
-	if (key_is_ed25519(key) &&
-		!(find_tag(record, "k", &value) && slice_equal(value, SLICE("ed25519")))) {
-		return "the record does not say k=ed25519";
-	}
-	return NULL;
+	return type_fault(key, record);
 }
 
-/* As a zone file wants it: strings of at most 255 characters. */
-static void add_zone_line(const struct key *key, struct buf *out)
+const char *key_published(
+	const struct key *key, const struct dns_answer *answer, struct slice *ret_record)
 {
+	const char *fault = fault_of(key, false, SLICE(""));
+
+	for (size_t i = 0; i < answer->count && fault != NULL; i++) {
+		fault = fault_of(key, true, answer->records[i].text);
+		*ret_record = answer->records[i].text;
+	}
+	return fault;
+}
+
+void key_add_remedy(const struct key *key, struct buf *out)
+{
+	struct buf name;
 	struct buf text;
-	struct slice rest;
 
+	buf_init(&name, 0);
 	buf_init(&text, 0);
+	key_record_name(key, &name);
 	key_record_text(key, &text);
-	rest = buf_slice(&text);
-	key_record_name(key, out);
-	buf_add_text(out, ". IN TXT (");
-	while (rest.n > 0) {
-		struct slice piece = slice_first(rest, TXT_STRING);
-
-		buf_add_text(out, " \"");
-		buf_add(out, piece);
-		buf_add_byte(out, '"');
-		rest = slice_from(rest, piece.n);
-	}
-	buf_add_text(out, " )");
+	zone_add_txt(out, buf_slice(&name), buf_slice(&text));
 	buf_clear(&text);
+	buf_clear(&name);
 }
 
-bool key_matches_record(const struct key *key, bool found, struct slice record, struct buf *why)
+unsigned key_bits(const struct key *key)
 {
-	const char *fault = fault_of(key, found, record);
-
-	if (fault == NULL) {
-		return true;
-	}
-	key_record_name(key, why);
-	buf_add_format(why, ": %s; publish: ", fault);
-	add_zone_line(key, why);
-	return false;
+	return key->bits;
 }
 
 static EVP_PKEY *make(enum key_type type)

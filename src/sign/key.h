@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "io/dns.h"
 #include "sign/keyring.h"
 
 struct key {

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libpsl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "key.h"
+#include "mail/suffix.h"
 
 #define KEYS_MAX 8 /* of one domain; each is a signature on every message */
 
@@ -273,24 +273,13 @@ static struct key_set *read_domain(const struct keyring *keyring, const struct i
 	return set;
 }
 
-static bool is_public_suffix(struct slice domain)
-{
-	const psl_ctx_t *psl = psl_builtin();
-	char *text = slice_string(domain);
-	bool is = slice_find(domain, '.') == domain.n ||
-		(psl != NULL && psl_is_public_suffix(psl, text));
-
-	mem_free(text);
-	return is;
-}
-
 /* The domain itself, then its parents up to where the public suffix begins. */
 static struct key_set *read_nearest(const struct keyring *keyring, const struct id *tenant,
 	struct slice domain, struct slice selectors, struct buf *why)
 {
 	struct slice at = domain;
 
-	while (at.n > 0 && !is_public_suffix(at)) {
+	while (at.n > 0 && !suffix_is_public(at)) {
 		struct key_set *set = read_domain(keyring, tenant, at, selectors, why);
 
 		if (set != NULL || why->n > 0) {
@@ -312,7 +301,7 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 	struct slice at = domain;
 	bool found = false;
 
-	while (!found && at.n > 0 && keyring_is_name(at) && !is_public_suffix(at)) {
+	while (!found && at.n > 0 && keyring_is_name(at) && !suffix_is_public(at)) {
 		int folder = open_domain(keyring, tenant, at);
 		struct dirent **entries = NULL;
 		int count = folder >= 0 ? scandirat(folder, ".", &entries, is_pem, alphasort) : 0;
@@ -378,7 +367,7 @@ static void split_pins(struct slice pins, struct slice domain, struct slice *ret
 	*ret_domain = domain;
 	*ret_selectors = SLICE("");
 	if (slice_starts(pins, SLICE("d=")) && keyring_is_name(d) && is_same_or_below(domain, d) &&
-		!is_public_suffix(d)) {
+		!suffix_is_public(d)) {
 		*ret_domain = d;
 		*ret_selectors = s;
 	}

@@ -139,46 +139,46 @@ static void settle(struct entry *entry, enum standing standing)
 
 static void check_next(struct entry *entry);
 
-static void take_record(struct entry *entry, const struct dns_answer *answer)
+static void refuse(struct entry *entry, const struct key *key, const char *fault)
 {
-	const struct key *key = key_set_key(entry->set, entry->checked);
-	bool found = answer->status == DNS_FOUND && answer->count > 0;
-	bool matches = false;
+	buf_reset(&entry->why);
+	key_record_name(key, &entry->why);
+	buf_add_format(&entry->why, ": %s; publish: ", fault);
+	key_add_remedy(key, &entry->why);
+	settle(entry, STANDING_BAD);
+}
+
+static void no_answer(struct entry *entry, const struct key *key)
+{
 	bool lenient =
 		entry->home->worker->equipment->config->keys.check_dns == CONFIG_CHECK_DNS_ON;
 
-	if (answer->status == DNS_TEMPORARY) {
-		struct buf name;
+	buf_reset(&entry->why);
+	buf_add_text(&entry->why, "the DNS does not answer for ");
+	key_record_name(key, &entry->why);
+	buf_add_text(&entry->why, ": the key cannot be compared with its record");
+	settle(entry, lenient ? STANDING_GOOD : STANDING_BAD);
+}
 
-		buf_init(&name, 0);
-		key_record_name(key, &name);
-		buf_reset(&entry->why);
-		buf_add_format(&entry->why,
-			"the DNS does not answer for %s: the key cannot be compared with its record",
-			buf_string(&name));
-		buf_clear(&name);
-		settle(entry, lenient ? STANDING_GOOD : STANDING_BAD);
+static void take_record(struct entry *entry, const struct dns_answer *answer)
+{
+	const struct key *key = key_set_key(entry->set, entry->checked);
+	struct slice record = SLICE("");
+	const char *fault;
+
+	if (answer->status == DNS_TEMPORARY) {
+		no_answer(entry, key);
 		return;
 	}
-	/* Several TXT records at one name: one that matches is enough. */
-	for (size_t i = 0; i < answer->count && !matches && found; i++) {
-		buf_reset(&entry->why);
-		matches = key_matches_record(key, true, answer->records[i].text, &entry->why);
-		if (matches) {
-			key_record_name(key, &entry->records);
-			buf_add_byte(&entry->records, ' ');
-			buf_add(&entry->records, answer->records[i].text);
-			buf_add_byte(&entry->records, '\n');
-		}
-	}
-	if (!found) {
-		buf_reset(&entry->why);
-		matches = key_matches_record(key, false, SLICE(""), &entry->why);
-	}
-	if (!matches) {
-		settle(entry, STANDING_BAD);
+	fault = key_published(key, answer, &record);
+	if (fault != NULL) {
+		refuse(entry, key, fault);
 		return;
 	}
+	key_record_name(key, &entry->records);
+	buf_add_byte(&entry->records, ' ');
+	buf_add(&entry->records, record);
+	buf_add_byte(&entry->records, '\n');
 	entry->checked++;
 	check_next(entry);
 }
