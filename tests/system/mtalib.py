@@ -150,7 +150,7 @@ class Stack:
         self.config = merged(self.config, change)
         text = merged({
             "postgres": {"dsn": self.dsn},
-            "dns": {"servers": [f"127.0.0.1:{self.world.dns_port}"]},
+            "dns": {"servers": [f"{self.world.dns_address}:{self.world.dns_port}"]},
             "keys": {"directory": str(self.directory / "keys")},
             "delivery": {"log": str(self.directory / "delivery.log"), "port": self.world.smtp_port},
             "tokens": {"keys": {"1": str(self.directory / "token.key")}},
