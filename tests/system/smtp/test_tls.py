@@ -52,7 +52,7 @@ def test_smtp_T4_clear_on_a_new_connection(start, send, check):
 
 
 @pytest.mark.parametrize("policy, outcome", [("opportunistic", "deliver"), ("required", "tls_missing")])
-def test_smtp_C2_stripped(start, send, check, policy, outcome):
+def test_threat_C2_stripped(start, send, check, policy, outcome):
     world = start(host(keywords="[PIPELINING]"))
     sent = send(world, MX, "--tls", policy)
     check(world, sent)

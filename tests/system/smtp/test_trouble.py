@@ -37,7 +37,7 @@ def test_smtp_M13_cut_at_every_byte(start, send, check, side, then):
 @pytest.mark.parametrize("at, phase, seconds", [
     ("connect", "greeting", 300), ("ehlo", "ehlo", 300), ("mail", "mail", 300), ("rcpt", "rcpt", 300),
     ("data", "data", 120), ("dot", "dot", 600)])
-def test_smtp_timeout_silence(start, send, check, at, phase, seconds):
+def test_smtp_timeout_dot_and_each_phase_has_its_time(start, send, check, at, phase, seconds):
     """Each phase has its own time, here a millisecond for a second."""
     world = start(one_host(63)
                   + f"rules:\n  - {{at: {at}, then: silence}}\n")
@@ -58,7 +58,7 @@ def test_smtp_timeout_trickle(start, send, at, seconds):
     assert sent.only["failure"] == "timed_out"
 
 
-def test_smtp_timeout_slow_but_in_time(start, send, check):
+def test_slow_but_in_time(start, send, check):
     rules = "".join(f"  - {{at: {at}, delay: 120ms}}\n" for at in ("connect", "ehlo", "mail", "rcpt", "dot"))
     world = start(one_host(65) + "rules:\n" + rules)
     sent = send(world, {"h1.cut.test": "127.0.65.1"}, "--scale", 0.001, "--count", 2)
@@ -89,7 +89,7 @@ def test_smtp_S13_two_replies(start, send):
     assert not any(e["text"].startswith("RCPT") for e in world.events("command"))
 
 
-def test_smtp_C7_endless_reply(start, send):
+def test_threat_C7_endless_reply(start, send):
     world = start(one_host(69)
                   + "rules:\n  - at: connect\n    script:\n      - send: \"220-more of the same\\r\\n\"\n"
                   "        times: 100000000\n")
