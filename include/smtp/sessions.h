@@ -26,9 +26,8 @@ struct sessions;
 struct sessions_lane;
 
 enum {
-	SESSIONS_ADDRESSES = 5, /* tried for one sessions_want(); the rest is ignored */
-	SESSIONS_HANDSHAKES =
-		2, /* of these, connections that got past the TCP handshake and failed */
+	SESSIONS_ADDRESSES = 5,  /* tried for one sessions_want(); the rest is ignored */
+	SESSIONS_HANDSHAKES = 2, /* of these, sessions that got past EHLO and failed then */
 };
 
 struct host_choice {
@@ -77,6 +76,12 @@ void sessions_free(struct sessions **sessions); /* all lanes must be freed */
 
 /* A host whose TLS broke is asked in clear for so long (opportunistic only); an hour if unsaid. */
 void sessions_remember(struct sessions *sessions, int64_t clear_us);
+
+/*
+ * The host of this session failed a message that another host might take: for 20
+ * minutes it is the last to be tried.
+ */
+void sessions_avoid(struct sessions *sessions, const struct session *session);
 
 /* Closes all, in order where nothing is under way; no new ones after this. */
 void sessions_close(struct sessions *sessions);

@@ -7,24 +7,28 @@
  * that is remembered for an hour by host name (conformance T4): never on the same
  * stream.  A seat is counted until its socket is closed, QUIT and all.
  *
+ * A host that greets well and fails the message is not met by the walk, and would be
+ * the first again at the next attempt.  So who sees it fail says so, and for a while
+ * it is the last to be tried (D9: each address gets its turn).
+ *
  * Only connections whose last reply left a clean state come back as ready; the
  * dialogue sees to that (R6).
  */
 #include "smtp/sessions.h"
 
+#include "base/buf.h"
 #include "base/list.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "memory.h"
 
-enum {
-	CLEAR_HOSTS = 10000,  /* remembered at most */
-	CLEAR_SECONDS = 3600, /* if unsaid */
-};
+#define CLEAR_US (3600 * TIME_SECOND_US)    /* if unsaid */
+#define AVOID_US (20 * 60 * TIME_SECOND_US) /* longer than until the first retry */
 
 struct sessions {
 	struct loop *loop;
-	struct map *clear_hosts; /* name -> int64_t *until_us */
+	struct memory *clear; /* hosts that are asked without TLS, by name */
+	struct memory *avoid; /* hosts that failed a message, by address */
 	struct list lanes;
 	int64_t clear_us; /* how long that is remembered */
 	size_t total;
@@ -68,9 +72,10 @@ struct sessions *sessions_new(struct loop *loop)
 	struct sessions *sessions = MEM_NEW(struct sessions);
 
 	sessions->loop = loop;
-	sessions->clear_hosts = map_new();
+	sessions->clear = memory_new();
+	sessions->avoid = memory_new();
 	list_init(&sessions->lanes);
-	sessions->clear_us = CLEAR_SECONDS * TIME_SECOND_US;
+	sessions->clear_us = CLEAR_US;
 	return sessions;
 }
 
@@ -79,41 +84,42 @@ void sessions_remember(struct sessions *sessions, int64_t clear_us)
 	sessions->clear_us = clear_us;
 }
 
-/* Hosts that fell back to clear. */
-
-static void forget_clear_hosts(struct sessions *sessions, int64_t before_us)
+static int64_t now_us(const struct sessions *sessions)
 {
-	struct slice name;
-	void *value;
-
-	for (size_t at = 0; map_next(sessions->clear_hosts, &at, &name, &value);) {
-		if (*(const int64_t *)value < before_us) {
-			map_remove(sessions->clear_hosts, name);
-			mem_free(value);
-		}
-	}
+	return loop_now_us(sessions->loop);
 }
 
 static void remember_clear(struct sessions *sessions, struct slice host)
 {
-	int64_t now_us = loop_now_us(sessions->loop);
-	int64_t *until_us = MEM_NEW(int64_t);
-
-	if (map_count(sessions->clear_hosts) >= CLEAR_HOSTS) {
-		forget_clear_hosts(sessions, now_us);
-	}
-	if (map_count(sessions->clear_hosts) >= CLEAR_HOSTS) {
-		forget_clear_hosts(sessions, INT64_MAX);
-	}
-	*until_us = now_us + sessions->clear_us;
-	mem_free(map_put(sessions->clear_hosts, host, until_us));
+	memory_add(sessions->clear, host, now_us(sessions) + sessions->clear_us, now_us(sessions));
 }
 
-static bool is_clear_host(struct sessions *sessions, struct slice host)
+static bool is_clear_host(const struct sessions *sessions, struct slice host)
 {
-	const int64_t *until_us = map_get(sessions->clear_hosts, host);
+	return memory_has(sessions->clear, host, now_us(sessions));
+}
 
-	return until_us != NULL && *until_us >= loop_now_us(sessions->loop);
+void sessions_avoid(struct sessions *sessions, const struct session *session)
+{
+	struct buf address;
+
+	buf_init(&address, 0);
+	endpoint_add(&address, &session_target(session)->remote, true);
+	memory_add(sessions->avoid, buf_slice(&address), now_us(sessions) + AVOID_US,
+		now_us(sessions));
+	buf_clear(&address);
+}
+
+static bool is_avoided(const struct sessions *sessions, const union endpoint *endpoint)
+{
+	struct buf address;
+	bool avoided;
+
+	buf_init(&address, 0);
+	endpoint_add(&address, endpoint, true);
+	avoided = memory_has(sessions->avoid, buf_slice(&address), now_us(sessions));
+	buf_clear(&address);
+	return avoided;
 }
 
 void sessions_free(struct sessions **sessions)
@@ -121,22 +127,40 @@ void sessions_free(struct sessions **sessions)
 	if (*sessions == NULL) {
 		return;
 	}
-	forget_clear_hosts(*sessions, INT64_MAX);
-	map_free(&(*sessions)->clear_hosts);
+	memory_free(&(*sessions)->clear);
+	memory_free(&(*sessions)->avoid);
 	mem_free(*sessions);
 	*sessions = NULL;
 }
 
 /* Walks. */
 
-static struct walk *walk_new(const struct host_choice *hosts, size_t n)
+static void walk_add(struct walk *walk, const struct host_choice *host)
+{
+	struct host_choice *to = &walk->hosts[walk->count++];
+
+	*to = *host;
+	to->name.p = mem_copy(host->name.p, host->name.n);
+}
+
+/* Those that failed lately come last. */
+static struct walk *walk_new(
+	const struct sessions *sessions, const struct host_choice *hosts, size_t n)
 {
 	struct walk *walk = MEM_NEW(struct walk);
+	bool avoided[SESSIONS_ADDRESSES];
 
-	walk->count = n < SESSIONS_ADDRESSES ? n : SESSIONS_ADDRESSES;
-	for (size_t i = 0; i < walk->count; i++) {
-		walk->hosts[i] = hosts[i];
-		walk->hosts[i].name.p = mem_copy(hosts[i].name.p, hosts[i].name.n);
+	n = n < SESSIONS_ADDRESSES ? n : SESSIONS_ADDRESSES;
+	for (size_t i = 0; i < n; i++) {
+		avoided[i] = is_avoided(sessions, &hosts[i].address);
+		if (!avoided[i]) {
+			walk_add(walk, &hosts[i]);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (avoided[i]) {
+			walk_add(walk, &hosts[i]);
+		}
 	}
 	return walk;
 }
@@ -150,27 +174,50 @@ static void walk_free(struct walk **walk)
 	*walk = NULL;
 }
 
+/* Greeting and EHLO went well: such a failure counts towards SESSIONS_HANDSHAKES. */
+static bool is_past_handshake(enum phase phase)
+{
+	return phase != PHASE_CONNECT && phase != PHASE_GREETING && phase != PHASE_EHLO;
+}
+
+/*
+ * A socket that this machine cannot open (no such address here, no route) says nothing
+ * about the host: the other family may work, so what is left of this one is passed over.
+ */
+static bool skip_family(struct walk *walk, const struct session_end *end)
+{
+	sa_family_t family = walk->hosts[walk->next - 1].address.any.sa_family;
+
+	if (end->evidence.failure != FAILURE_LOCAL || end->evidence.phase != PHASE_CONNECT) {
+		return false;
+	}
+	while (walk->next < walk->count &&
+		walk->hosts[walk->next].address.any.sa_family == family) {
+		walk->next++;
+	}
+	return walk->next < walk->count;
+}
+
 /* The same host again in clear, the next one, or none: then the walk is at its end. */
 static bool walk_on(struct sessions_lane *lane, struct walk *walk, const struct session_end *end)
 {
 	const struct host_choice *host = &walk->hosts[walk->next - 1];
-	bool was_clear = is_clear_host(lane->sessions, host->name);
 
-	if (end->evidence.phase != PHASE_CONNECT) {
-		walk->handshakes++;
-	}
 	if (lane->closing) {
 		return false;
 	}
-	if (end->tls_broken && !was_clear) {
+	if (end->tls_broken && !is_clear_host(lane->sessions, host->name)) {
 		remember_clear(lane->sessions, host->name);
 		walk->next--;
-		walk->handshakes--;
 		open_next(lane, walk, true);
 		return true;
 	}
-	if (end->try_next_host && walk->next < walk->count &&
-		walk->handshakes < SESSIONS_HANDSHAKES) {
+	if (is_past_handshake(end->evidence.phase)) {
+		walk->handshakes++;
+	}
+	if (skip_family(walk, end) ||
+		(end->try_next_host && walk->next < walk->count &&
+			walk->handshakes < SESSIONS_HANDSHAKES)) {
 		open_next(lane, walk, false);
 		return true;
 	}
@@ -195,14 +242,14 @@ static bool is_worn_out(const struct seat *seat)
 
 	return messages > 0 &&
 		((messages_max > 0 && messages >= messages_max) ||
-			old_us(seat) <= loop_now_us(seat->lane->sessions->loop));
+			old_us(seat) <= now_us(seat->lane->sessions));
 }
 
 /* It ends by itself when nobody wants it for too long, or when it gets too old. */
 static void enter_idle(struct seat *seat)
 {
 	struct sessions_lane *lane = seat->lane;
-	int64_t due_us = loop_now_us(lane->sessions->loop) + lane->settings->idle_us;
+	int64_t due_us = now_us(lane->sessions) + lane->settings->idle_us;
 
 	list_push_front(&lane->idle, &seat->idle_link);
 	timer_set(&seat->idle, due_us < old_us(seat) ? due_us : old_us(seat));
@@ -379,7 +426,7 @@ struct session *sessions_idle(struct sessions_lane *lane)
 void sessions_want(struct sessions_lane *lane, const struct host_choice *hosts, size_t n)
 {
 	lane->opening++;
-	open_next(lane, walk_new(hosts, n), false);
+	open_next(lane, walk_new(lane->sessions, hosts, n), false);
 }
 
 size_t sessions_count(const struct sessions_lane *lane)

@@ -366,6 +366,19 @@ static void end_aborted(
 	}
 }
 
+/* The host's doing, not the recipient's nor the message's: another host may be better. */
+static bool is_hosts_trouble(const struct evidence *evidence, const struct verdict *verdict)
+{
+	bool ours = evidence->failure == FAILURE_LOCAL || evidence->failure == FAILURE_HELD_BACK;
+
+	if (verdict->action != ACTION_RETRY && verdict->action != ACTION_DOUBT) {
+		return false;
+	}
+	return evidence->failure != FAILURE_NONE
+		? verdict->scope == SCOPE_SESSION && !ours
+		: verdict->category == CATEGORY_SERVER_ERROR && verdict->scope != SCOPE_RECIPIENT;
+}
+
 static void end(struct outlet *outlet, struct plan *plan, struct attempt *attempt)
 {
 	enum failure failure = attempt->evidence.failure;
@@ -399,11 +412,16 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 		.size_bytes = delivery->envelope.size_bytes,
 		.duration_us = loop_now_us(worker->loop) - delivery->started_us,
 	};
+	struct verdict verdict;
 	struct way way;
 
 	list_remove(&outlet->deliveries, &delivery->link);
 	if (list_linked(&delivery->sign)) {
 		list_remove(&worker->desk.to_sign, &delivery->sign);
+	}
+	verdict = classify(evidence, attempt.route.provider);
+	if (is_hosts_trouble(evidence, &verdict)) {
+		sessions_avoid(worker->sessions, session);
 	}
 	way_init(&way);
 	add_session(&attempt.route, session, &way);

@@ -276,11 +276,16 @@ static void add_host(struct tool *tool, const char *text)
 	size_t colon = slice_find_last(address, ':');
 	uint64_t port = 25;
 
+	struct slice ip = slice_first(address, colon);
+
+	if (slice_starts(ip, SLICE("[")) && slice_ends(ip, SLICE("]"))) {
+		ip = slice_make(ip.p + 1, ip.n - 2);
+	}
 	host->name = slice_first(whole, equals);
 	if (tool->host_count == HOSTS_MAX ||
 		(colon < address.n &&
 			!slice_number(slice_from(address, colon + 1), 65535, &port)) ||
-		!endpoint_parse(slice_first(address, colon), (uint16_t)port, &host->address)) {
+		!endpoint_parse(ip, (uint16_t)port, &host->address)) {
 		fprintf(stderr, "smtp-send: bad --host %s\n", text);
 		exit(64);
 	}
@@ -348,7 +353,9 @@ static void parse_text_option(struct tool *tool, int option)
 		tool->settings.ehlo = slice_of(optarg);
 		break;
 	case 'l':
-		if (!endpoint_parse(slice_of(optarg), 0, &tool->settings.local4)) {
+		if (!endpoint_parse(slice_of(optarg), 0,
+			    strchr(optarg, ':') != NULL ? &tool->settings.local6
+							: &tool->settings.local4)) {
 			exit(64);
 		}
 		break;

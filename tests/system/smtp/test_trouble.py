@@ -117,10 +117,31 @@ def test_dns_D9_fifth_address(start, send, check):
     assert sixth.only["failure"] == "connect_refused"
 
 
-def test_dns_D9_two_handshakes(start, send):
-    """Hosts that greet and refuse are tried twice, not for ever."""
-    world = start("hosts:\n  - {host: \"b[1-3].mx.test\", address: \"127.0.72.{1}\"}\n"
-                  "rules:\n  - {at: connect, reply: 554 no}\n")
-    sent = send(world, [(f"b{n}.mx.test", f"127.0.72.{n}") for n in (1, 2, 3)])
-    assert sent.only["code"] == 554
+def test_dns_D9_two_sessions_past_the_handshake(start, send):
+    """Hosts that greet, answer EHLO and fail then are tried twice, not for ever."""
+    world = start("tls:\n  directory: .\nhosts:\n  - {host: \"b[1-3].mx.test\", address: \"127.0.72.{1}\","
+                  " keywords: [STARTTLS]}\n"
+                  "rules:\n  - {at: starttls, reply: 454 4.7.0 not now}\n")
+    sent = send(world, [(f"b{n}.mx.test", f"127.0.72.{n}") for n in (1, 2, 3)], "--tls", "required")
+    assert sent.only["code"] == 454
     assert len(world.events("connect")) == 2
+
+
+def test_dns_D9_hosts_that_refuse_at_the_greeting_are_passed_over(start, send, check):
+    """What they say is about themselves: the fifth takes it."""
+    refusals = ("554 no", "421 busy", "521 no mail here", "450 later")
+    rules = "".join(f"  - {{at: connect, host: b{n}.mx.test, reply: {text}}}\n" for n, text in enumerate(refusals, 1))
+    world = start("hosts:\n  - {host: \"b[1-5].mx.test\", address: \"127.0.73.{1}\"}\nrules:\n" + rules)
+    sent = send(world, [(f"b{n}.mx.test", f"127.0.73.{n}") for n in range(1, 6)])
+    check(world, sent)
+    assert sent.only["action"] == "deliver" and sent.only["host"] == "b5.mx.test"
+    assert len(world.events("connect")) == 5
+
+
+def test_dns_D11_a_family_that_this_machine_lacks_does_not_end_the_walk(start, send, check):
+    """A source address that is not here: no socket of that family, the other one serves."""
+    world = start("hosts:\n  - {host: good.mx.test, address: 127.0.74.1}\n")
+    sent = send(world, [("six.mx.test", f"[2001:db8::{n}]") for n in range(1, 5)] + [("good.mx.test", "127.0.74.1")],
+                "--local", "2001:db8::99")
+    check(world, sent)
+    assert sent.only["action"] == "deliver" and sent.only["host"] == "good.mx.test"
