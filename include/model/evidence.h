@@ -43,7 +43,7 @@ enum phase { PHASES(PHASE_ENUM) PHASE_COUNT };
 	X(NONE, "", 0, 0, 0, "") \
 	X(DNS_TEMPORARY, "dns_temporary", 4, 4, 3, "the domain's DNS did not answer") \
 	X(DNS_NO_DOMAIN, "dns_no_domain", 5, 1, 2, "the domain does not exist") \
-	X(DNS_NULL_MX, "null_mx", 5, 1, 10, "the domain accepts no mail (null MX)") \
+	X(DNS_NULL_MX, "null_mx", 5, 1, 10, "556 the domain accepts no mail (null MX)") \
 	X(DNS_NO_ADDRESS, "dns_no_address", 5, 4, 4, "no mail host of the domain has an address") \
 	X(DNS_LOOP, "mail_loop", 5, 4, 6, "the domain's best mail host is this system") \
 	X(GUARDED, "mx_prohibited", 5, 4, 4, "the mail hosts' addresses are not allowed") \

@@ -7,8 +7,8 @@
  * Options: --dns ADDRESS:PORT (several), --allow ADDRESS/PREFIX (several), --own-name
  * NAME, --own-address ADDRESS (several of each), --port N, --timeout MS (of one try),
  * --ipv6 (plans with both families), --plans N (counts of who is first in N plans),
- * --repeat N (all domains again), --together (ask for all at once).  An argument
- * HOST:PORT is a host that an operator named.
+ * --repeat N (all domains again), --last (print only the last answer), --together
+ * (ask for all at once).  An argument HOST:PORT is a host that an operator named.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -48,6 +48,7 @@ struct tool {
 	uint64_t repeat;
 	bool ipv6;
 	bool together;
+	bool last;
 };
 
 static void usage(const char *what)
@@ -172,8 +173,11 @@ static void on_site(void *owner, struct site *site)
 	const struct question *question = owner;
 	struct tool *tool = question->tool;
 
-	print(tool, question->domain, site);
-	if (++tool->answered == tool->count * tool->repeat) {
+	tool->answered++;
+	if (!tool->last || tool->answered == tool->count * tool->repeat) {
+		print(tool, question->domain, site);
+	}
+	if (tool->answered == tool->count * tool->repeat) {
 		resolver_free(&tool->resolver);
 		dns_close(&tool->dns);
 	} else if (!tool->together) {
@@ -250,6 +254,9 @@ static void read_option(struct tool *tool, int option, const char *value)
 	case 'g':
 		tool->together = true;
 		break;
+	case 'l':
+		tool->last = true;
+		break;
 	default:
 		usage("option");
 	}
@@ -268,6 +275,7 @@ static void read_options(struct tool *tool, int argc, char **argv)
 		{"repeat", required_argument, NULL, 'r'},
 		{"ipv6", no_argument, NULL, '6'},
 		{"together", no_argument, NULL, 'g'},
+		{"last", no_argument, NULL, 'l'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
