@@ -48,6 +48,7 @@ struct session_timeouts {
 struct envelope {
 	struct slice mail_from; /* without <>; empty = null path */
 	struct slice rcpt_to;   /* as it goes over the wire: A-label domain unless utf8 */
+	struct slice envid;     /* comes back in a DSN; at most 100 octets, empty = none */
 	bool utf8;              /* needs SMTPUTF8 */
 	uint64_t size_bytes;    /* expected octets, CRLF counted, stuffing not; 0 = unknown */
 };

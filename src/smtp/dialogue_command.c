@@ -11,9 +11,11 @@
 
 #include "base/codec.h"
 #include "dialogue_private.h"
+#include "mail/xtext.h"
 
 enum {
 	PATH_BYTES = 254, /* RFC 5321 section 4.5.3.1.3, without <> */
+	LINE_BYTES = 510, /* section 4.5.3.1.4, without CRLF */
 };
 
 static bool is_path_byte(unsigned char c)
@@ -52,20 +54,52 @@ enum failure dialogue_check(const struct dialogue *d, const struct envelope *env
 	if (!is_path(envelope->mail_from, envelope->utf8)) {
 		return FAILURE_COMPOSE; /* ours: it says nothing about the recipient */
 	}
-	if (envelope->utf8 && !ehlo_offers(&d->ehlo, EHLO_SMTPUTF8)) {
-		return FAILURE_NO_SMTPUTF8;
+	if (envelope->utf8 &&
+		!(ehlo_offers(&d->ehlo, EHLO_SMTPUTF8) && ehlo_offers(&d->ehlo, EHLO_8BITMIME))) {
+		return FAILURE_NO_SMTPUTF8; /* the header is 8-bit: RFC 6531 section 3.1, (8) */
 	}
 	return limit > 0 && envelope->size_bytes > limit ? FAILURE_TOO_LARGE : FAILURE_NONE;
 }
 
-void dialogue_add_rcpt(struct dialogue *d)
+/*
+ * A failure behind the receiver comes back as a DSN that names the job and the address
+ * as we had it (RFC 3461 section 4): never one of success or delay, none at all where
+ * nobody could be told.  ORCPT is left out where it would make the line too long for
+ * servers that count.
+ */
+static void add_dsn_of_rcpt(struct dialogue *d, size_t line)
 {
-	buf_add_text(d->out, "RCPT TO:<");
-	buf_add(d->out, d->envelope->rcpt_to);
-	dialogue_command(d, ">", STEP_RCPT);
+	const struct envelope *envelope = d->envelope;
+	size_t before;
+
+	buf_add_text(d->out, envelope->mail_from.n > 0 ? " NOTIFY=FAILURE" : " NOTIFY=NEVER");
+	before = d->out->n;
+	if (envelope->utf8) {
+		buf_add_text(d->out, " ORCPT=utf-8;");
+		xtext_add_unitext(d->out, envelope->rcpt_to);
+	} else {
+		buf_add_text(d->out, " ORCPT=rfc822;");
+		xtext_add(d->out, envelope->rcpt_to);
+	}
+	if (d->out->n - line > LINE_BYTES) {
+		buf_cut(d->out, before);
+	}
 }
 
-/* RFC 1870 section 6; RFC 6531 section 3.4: UTF-8 in headers needs 8BITMIME too. */
+void dialogue_add_rcpt(struct dialogue *d)
+{
+	size_t line = d->out->n;
+
+	buf_add_text(d->out, "RCPT TO:<");
+	buf_add(d->out, d->envelope->rcpt_to);
+	buf_add_byte(d->out, '>');
+	if (ehlo_offers(&d->ehlo, EHLO_DSN)) {
+		add_dsn_of_rcpt(d, line);
+	}
+	dialogue_command(d, "", STEP_RCPT);
+}
+
+/* RFC 1870 section 6, RFC 6531 section 3.4, RFC 3461 sections 4.3 and 4.4. */
 static void add_parameters(struct dialogue *d)
 {
 	if (ehlo_offers(&d->ehlo, EHLO_SIZE) && d->envelope->size_bytes > 0) {
@@ -73,9 +107,14 @@ static void add_parameters(struct dialogue *d)
 		buf_add_number(d->out, d->envelope->size_bytes);
 	}
 	if (d->envelope->utf8) {
-		buf_add_text(d->out,
-			ehlo_offers(&d->ehlo, EHLO_8BITMIME) ? " BODY=8BITMIME SMTPUTF8"
-							     : " SMTPUTF8");
+		buf_add_text(d->out, " BODY=8BITMIME SMTPUTF8");
+	}
+	if (ehlo_offers(&d->ehlo, EHLO_DSN)) {
+		buf_add_text(d->out, " RET=HDRS");
+		if (d->envelope->envid.n > 0) {
+			buf_add_text(d->out, " ENVID=");
+			xtext_add(d->out, d->envelope->envid);
+		}
 	}
 }
 

@@ -120,9 +120,11 @@ static uint64_t size_of(const struct delivery *delivery)
 
 static void fill_envelope(struct delivery *delivery)
 {
+	id_text(delivery->plan->job->id, delivery->envid);
 	delivery->envelope = (struct envelope){
 		.mail_from = address_text(&delivery->message.mail_from),
 		.rcpt_to = address_text(&delivery->message.recipient),
+		.envid = slice_of(delivery->envid),
 		.utf8 = delivery->message.utf8,
 		.size_bytes = size_of(delivery),
 	};

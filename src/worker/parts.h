@@ -125,6 +125,7 @@ struct delivery {
 	struct message message;
 	struct buf signature;
 	struct envelope envelope;
+	char envid[ID_TEXT + 1]; /* the job's id */
 	int64_t started_us;
 	enum failure trouble; /* ours, found after MAIL: overrides what the session says */
 };

@@ -4,7 +4,7 @@
  *	settings tls=required user=bob password=secret     before the first act
  *	open PIPELINING SIZE ...            up to the first "ready", with these offers
  *	connected | secured | drained | release | body | abort | quit
- *	send FROM TO [size=N] [utf8]        FROM may be <>
+ *	send FROM TO [size=N] [envid=X] [utf8]     FROM may be <>
  *	peer 250-mx | 250 PIPELINING        lines in one segment; \r \n \0 \xNN are escapes
  *	raw 25                              the same without line ends
  *	bytewise 250 ok | 250 ok            like peer, a byte at a time
@@ -316,6 +316,8 @@ static void act_send(struct play *play, struct slice rest)
 	while ((option = word(&rest)).n > 0) {
 		if (slice_equal(option, SLICE("utf8"))) {
 			play->envelope.utf8 = true;
+		} else if (slice_starts(option, SLICE("envid="))) {
+			play->envelope.envid = keep(play, slice_from(option, 6));
 		} else if (!slice_starts(option, SLICE("size=")) ||
 			!slice_number(
 				slice_from(option, 5), UINT64_MAX, &play->envelope.size_bytes)) {

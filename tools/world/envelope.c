@@ -74,6 +74,92 @@ static const struct {
 	{{"ORCPT", 5}, {"DSN", 3}, false},
 };
 
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+}
+
+/* xtext, RFC 3461 section 4: printable, `+` only as the mark of an octet, no `=`. */
+static bool is_xtext(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == '=') {
+			return false;
+		}
+		if (text.p[i] == '+' &&
+			(i + 2 >= text.n || !is_hex(text.p[i + 1]) || !is_hex(text.p[i + 2]))) {
+			return false;
+		}
+	}
+	return text.n > 0;
+}
+
+static bool is_ret(const struct envelope *envelope, struct slice value)
+{
+	(void)envelope;
+	return slice_equal_nocase(value, SLICE("HDRS")) || slice_equal_nocase(value, SLICE("FULL"));
+}
+
+static bool is_envid(const struct envelope *envelope, struct slice value)
+{
+	(void)envelope;
+	return is_xtext(value) && value.n <= 100;
+}
+
+/* NEVER stands alone. */
+static bool is_notify(const struct envelope *envelope, struct slice value)
+{
+	struct slice word;
+	size_t words = 0;
+	bool never = false;
+
+	(void)envelope;
+	while (slice_split(&value, ',', &word)) {
+		bool known = slice_equal_nocase(word, SLICE("SUCCESS")) ||
+			slice_equal_nocase(word, SLICE("FAILURE")) ||
+			slice_equal_nocase(word, SLICE("DELAY"));
+
+		never |= slice_equal_nocase(word, SLICE("NEVER"));
+		words++;
+		if (!known && !never) {
+			return false;
+		}
+	}
+	return words > 0 && (!never || words == 1);
+}
+
+static bool is_orcpt(const struct envelope *envelope, struct slice value)
+{
+	size_t semicolon = slice_find(value, ';');
+	struct slice address = slice_from(value, semicolon + 1);
+
+	if (value.n > 500 || !is_xtext(slice_first(value, semicolon)) || address.n == 0) {
+		return false;
+	}
+	return envelope->smtputf8 ? slice_find(address, '=') == address.n : is_xtext(address);
+}
+
+/* Values with a form of their own. */
+static const struct {
+	struct slice name;
+	bool (*is_valid)(const struct envelope *envelope, struct slice value);
+} forms[] = {
+	{{"RET", 3}, is_ret},
+	{{"ENVID", 5}, is_envid},
+	{{"NOTIFY", 6}, is_notify},
+	{{"ORCPT", 5}, is_orcpt},
+};
+
+static bool has_form(const struct envelope *envelope, struct slice name, struct slice value)
+{
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (slice_equal_nocase(name, forms[i].name)) {
+			return forms[i].is_valid(envelope, value);
+		}
+	}
+	return true;
+}
+
 static bool take_parameter(struct session *session, bool of_mail, struct slice parameter)
 {
 	struct envelope *envelope = &session->talk.envelope;
@@ -86,7 +172,8 @@ static bool take_parameter(struct session *session, bool of_mail, struct slice p
 			!slice_equal_nocase(name, parameters[i].name)) {
 			continue;
 		}
-		if (!smtp_offers(session, parameters[i].keyword)) {
+		if (!smtp_offers(session, parameters[i].keyword) ||
+			!has_form(envelope, name, value)) {
 			return false;
 		}
 		envelope->smtputf8 |= slice_equal_nocase(name, SLICE("SMTPUTF8"));

@@ -225,6 +225,30 @@ def test_keywords_are_configured(start):
     assert world.ledger() == []
 
 
+@pytest.mark.parametrize("parameters", [
+    "ENVID=a+2Bb RET=FULL", "RET=hdrs", "NOTIFY=NEVER", "NOTIFY=FAILURE,delay ORCPT=rfc822;a+2Bb@x"])
+def test_dsn_parameters(start, parameters):
+    world = start(HOST)
+    with Client(world) as client:
+        client.hello()
+        mail = "" if "NOTIFY" in parameters else " " + parameters
+        rcpt = " " + parameters if "NOTIFY" in parameters else ""
+        assert client.ask(f"MAIL FROM:<a@b>{mail}").startswith("250")
+        assert client.ask(f"RCPT TO:<x@d1.test>{rcpt}").startswith("250")
+
+
+@pytest.mark.parametrize("parameters", [
+    "ENVID=a=b", "ENVID=a+2b", "ENVID=", "ENVID=" + "x" * 101, "RET=HEADERS", "NOTIFY=NEVER,FAILURE", "NOTIFY=",
+    "NOTIFY=FAILURE,", "ORCPT=rfc822;a+b@x", "ORCPT=rfc822;a=b@x", "ORCPT=a@x", "ORCPT=rfc822;"])
+def test_dsn_parameters_out_of_form(start, parameters):
+    world = start(HOST)
+    with Client(world) as client:
+        client.hello()
+        mail, rcpt = (f" {parameters}", "") if parameters[0] in "ER" else ("", f" {parameters}")
+        answers = [client.ask(f"MAIL FROM:<a@b>{mail}"), client.ask(f"RCPT TO:<x@d1.test>{rcpt}")]
+        assert any(answer.startswith("555") for answer in answers)
+
+
 def test_limits_of_a_host(start):
     world = start(HOST + "    messages_per_connection: 2\n    connections: 2\n    recipients: 1\n")
     with Client(world) as one, Client(world) as two, Client(world) as three, Client(world, source="127.0.5.2") as other:

@@ -367,7 +367,7 @@ Test(dialogue, writes_no_address_that_could_be_more_than_one)
 	}
 }
 
-Test(dialogue, smtp_S7_keeps_command_lines_short)
+Test(dialogue, smtp_S7_smtp_M5_keeps_command_lines_short)
 {
 	struct stage stage;
 	struct slice rest;
@@ -375,7 +375,9 @@ Test(dialogue, smtp_S7_keeps_command_lines_short)
 
 	reach(&stage, EHLO, false);
 	feed(&stage,
-		SLICE("250-mx\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"));
+		SLICE("250-mx\r\n250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250-DSN\r\n"
+		      "250 SMTPUTF8\r\n"));
+	stage.envelope.envid = SLICE("0192f3a0-1234-7abc-8def-0123456789ab");
 	stage.envelope.rcpt_to = addresses[18].rcpt;
 	stage.envelope.mail_from = addresses[18].rcpt;
 	stage.envelope.size_bytes = UINT64_MAX;
