@@ -5,12 +5,14 @@ and is accounted for afterwards: every signature judged by libopendkim, the ledg
 received joined with the database by job id.  Exit 0 only when nothing is off.
 """
 import argparse
+import contextlib
 import csv
 import io
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / 
 from mtalib import BUILD, DOMAIN, Stack  # noqa: E402
 
 CTL = BUILD / "src" / "main" / "penguinctl"
-MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
+PGTEMP = ROOT / "tests" / "pgtemp"
 
 TOTAL = 1000
 WORLD = """
@@ -84,6 +86,32 @@ SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,
     count(*) FILTER (WHERE lines > 0 AND (state IS DISTINCT FROM 'delivered'
         OR lower(received_by) IS DISTINCT FROM lower(recipient))) AS misreported
 FROM both_sides"""
+
+
+class Interrupts:
+    """Ctrl-C and its kin end the demo once, and never in the midst of what would be left half-made."""
+
+    def __init__(self):
+        self.number = None
+        self.held = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+
+    def on_signal(self, number, _):
+        if self.number is None:
+            self.number = number
+            if not self.held:
+                raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def hold(self):
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
+            if self.number is not None:
+                raise KeyboardInterrupt
 
 
 def say(text=""):
@@ -202,44 +230,86 @@ def run(stack, boxes):
     return fine
 
 
-def where_next(stack):
+def where_next(stack, keep):
     say("\n== Where to look next")
-    say("  man -l man/penguin-sql.7           every table, and how an app enqueues")
-    say("  man -l man/penguin-mta.yaml.5      every setting")
-    say(f"  {stack.directory}/delivery.log     a line for each attempt (man/penguin-log.5)")
-    say("  man -l man/penguinctl.1            explain JOB, queue, hold, suppress, log --follow, ...")
+    if keep:
+        job = stack.shop.session.value("SELECT job_id FROM penguin.attempts WHERE state = 'retrying' LIMIT 1")
+        say(f"  export PATH={CTL.parent}:$PATH PENGUIN_DSN='{stack.dsn}'")
+        say("  penguinctl help")
+        say(f"  penguinctl explain {job}    a job that was deferred once")
+        say(f"  penguinctl log {stack.directory}/delivery.log")
+        say('  psql "$PENGUIN_DSN" -c "TABLE penguin.accounting"')
+        say(f"  all files are in {stack.directory}; penguin-mta is process {stack.mta.pid}")
+    else:
+        say(f"  {ROOT}/tools/demo --keep    the same, and it stays up to explore")
+    for page, what in (("penguinctl.1", "the operator's command"), ("penguin-mta.yaml.5", "every setting"),
+                       ("penguin-sql.7", "every table, and how an app enqueues")):
+        say(f"  man -l {ROOT}/man/{page}    {what}")
+    if not shutil.which("man"):
+        say("  (there is no man on this machine: apt-get install man-db)")
+
+
+def tell(dsn, directory, keep, interrupts):
+    """The demo between the birth and the end of its Postgres; whether all was well."""
+    boxes = directory / "mail"
+    ctl(dsn, "migrate", "up")
+    with contextlib.ExitStack() as stacks:
+        with interrupts.hold():
+            stack = stacks.enter_context(Stack(
+                dsn, directory, world=WORLD, content=CONTENT, world_options=["--mailboxes", str(boxes)],
+                config={"retry": {"first": "2s"}, "default_site": {"connections": 4}}))
+        fine = run(stack, boxes)
+        where_next(stack, keep)
+        if keep:
+            say("\n  Ctrl-C ends everything and cleans up.")
+            with contextlib.suppress(KeyboardInterrupt):
+                while stack.mta.poll() is None:
+                    time.sleep(1)
+            say()
+        stack.stop()
+    return fine
+
+
+def play(keep):
+    """A Postgres of its own around tell(), gone afterwards however that ends."""
+    interrupts = Interrupts()
+    place = directory = None
+    try:
+        say("== A throwaway Postgres, a simulated internet (penguin-world)")
+        with interrupts.hold():
+            answer = subprocess.run([PGTEMP, "start"], stdout=subprocess.PIPE, text=True, check=False,
+                                    start_new_session=True)  # Ctrl-C is not for it
+            if answer.returncode != 0:
+                raise SystemExit("demo: the throwaway Postgres did not start, see above")
+            place, dsn = answer.stdout.splitlines()[:2]
+            directory = pathlib.Path(tempfile.mkdtemp(prefix="penguin-demo."))
+        return 0 if tell(dsn, directory, keep, interrupts) else 1
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", file=sys.stderr)
+        return 128 + interrupts.number
+    finally:
+        interrupts.held = True  # for good: nothing may come between
+        if place is not None:
+            subprocess.run([PGTEMP, "stop", place], check=False, start_new_session=True)
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/demo", description=__doc__.split("\n")[0])
     parser.add_argument("--keep", action="store_true", help="leave everything running, to explore")
     options = parser.parse_args()
-    pgtemp = ROOT / "tests" / "pgtemp"
-    say("== A throwaway Postgres, a simulated internet (penguin-world)")
-    place, _ = subprocess.run([pgtemp, "start"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[:2]
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="penguin-demo."))
-    dsn = f"host={place} user=postgres dbname=postgres"
-    ctl(dsn, "migrate", "up")
-    boxes = directory / "mail"
     try:
-        with Stack(dsn, directory, world=WORLD, content=CONTENT, world_options=["--mailboxes", str(boxes)],
-                   config={"retry": {"first": "2s"}, "default_site": {"connections": 4}}) as stack:
-            fine = run(stack, boxes)
-            where_next(stack)
-            if options.keep:
-                say(f"\n  psql '{dsn}'    penguin-mta is process {stack.mta.pid}, its files are in {directory}")
-                say("  Ctrl-C ends everything and cleans up.")
-                try:
-                    while stack.mta.poll() is None:
-                        time.sleep(1)
-                except KeyboardInterrupt:
-                    say()
-            stack.stop()
-    finally:
-        subprocess.run([pgtemp, "stop", place], check=True)
-        shutil.rmtree(directory, ignore_errors=True)
-    say("\ndemo: all is well" if fine else "\ndemo: SOMETHING IS OFF, see above")
-    return 0 if fine else 1
+        code = play(options.keep)
+        if code < 2:
+            say("\ndemo: all is well" if code == 0 else "\ndemo: SOMETHING IS OFF, see above")
+        return code
+    except (OSError, subprocess.CalledProcessError) as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it may be what failed
+        if isinstance(error, BrokenPipeError):  # who reads has read enough
+            return 128 + signal.SIGPIPE
+        print(f"demo: {error}", file=sys.stderr)
+        return 74
 
 
 if __name__ == "__main__":

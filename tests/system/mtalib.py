@@ -102,10 +102,10 @@ class Stack:
         if self.mta is not None and self.mta.poll() is None:
             self.mta.kill()
             self.mta.wait()
-        if kind is not None:
-            print((self.directory / "mta.log").read_text()[-4000:] if (self.directory / "mta.log").exists() else "")
         self.world.__exit__(kind, value, trace)
         self.shop.session.close()
+        if kind not in (None, KeyboardInterrupt):
+            print((self.directory / "mta.log").read_text()[-4000:] if (self.directory / "mta.log").exists() else "")
 
     def set_content(self, content, version=None):
         version = version or self.shop.session.value(
