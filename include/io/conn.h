@@ -31,6 +31,7 @@ enum conn_failure {
 	CONN_UNREACHABLE, /* no route, host or network down */
 	CONN_LOST,        /* reset, or a write that failed */
 	CONN_TLS,         /* the handshake or the TLS stream failed; `text` says why */
+	CONN_INJECTED,    /* the peer went on in plain text where TLS was to begin */
 	CONN_UNVERIFIED,  /* the certificate does not prove the name that was asked for */
 	CONN_LOCAL,       /* ours: EMFILE, ENOBUFS, EADDRNOTAVAIL, EADDRINUSE ... */
 };

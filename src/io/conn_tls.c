@@ -36,6 +36,7 @@ struct conn_tls {
 	struct buf pending;    /* handshake records that wait for a flight to land */
 	unsigned posts;
 	bool named; /* the chain is checked against a name */
+	bool heard; /* something came since TLS was begun */
 };
 
 /* ---- OpenSSL's view of the stream ---- */
@@ -209,10 +210,25 @@ static void pump(struct conn *conn)
 	}
 }
 
+/*
+ * A reply where the ServerHello was due was sent before its time, by somebody who wants
+ * it to be read inside TLS, whether it came in one segment with the 220 or behind it
+ * (conformance T1).  No TLS record begins with a digit.
+ */
+static bool is_reply(struct slice bytes)
+{
+	return bytes.n > 0 && bytes.p[0] >= '0' && bytes.p[0] <= '9';
+}
+
 void conn_tls_input(struct conn *conn, struct slice bytes)
 {
 	struct conn_tls *tls = conn->tls;
 
+	if (!tls->heard && is_reply(bytes)) {
+		conn_fail(conn, CONN_INJECTED, "a reply came in place of TLS");
+		return;
+	}
+	tls->heard = true;
 	tls->incoming = bytes;
 	if (conn->state == CONN_STATE_HANDSHAKE) {
 		shake(conn);
@@ -357,7 +373,8 @@ void conn_secure(struct conn *conn, struct tls_context *context, struct slice na
 	}
 	if (conn->state != CONN_STATE_PLAIN || conn_peek(conn).n > 0 || conn_unsent(conn) > 0) {
 		/* Neither their plain bytes nor ours may end up inside TLS. */
-		conn_fail(conn, CONN_TLS, "the stream was not quiet when TLS was to begin");
+		conn_fail(conn, conn_peek(conn).n > 0 ? CONN_INJECTED : CONN_TLS,
+			"the stream was not quiet when TLS was to begin");
 		return;
 	}
 	conn->tls = MEM_NEW(struct conn_tls);

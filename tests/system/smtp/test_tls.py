@@ -68,13 +68,25 @@ def test_smtp_T3_refused(start, send, check, policy, outcome):
     assert all(line["tls"] is None for line in world.ledger())
 
 
+INJECTIONS = {
+    "one segment": '    raw: "220 go\\r\\n250-EVIL\\r\\n250 SIZE 1\\r\\n"\n',
+    "two segments": '    script:\n      - send: "220 go\\r\\n"\n      - wait: 1ms\n'
+                    '      - send: "250-EVIL\\r\\n250 SIZE 1\\r\\n"\n',
+    "in place of the ServerHello": '    script:\n      - send: "220 go\\r\\n"\n      - skip: 5\n'
+                                   '      - send: "250-EVIL\\r\\n250 SIZE 1\\r\\n"\n',
+    "a byte at a time": '    raw: "220 go\\r\\n250-EVIL\\r\\n250 SIZE 1\\r\\n"\n    split: 1\n    pause: 1ms\n',
+}
+
+
+@pytest.mark.parametrize("how", INJECTIONS)
 @pytest.mark.parametrize("policy", ["opportunistic", "required", "verified"])
-def test_smtp_T1_injection(start, send, policy):
-    world = start(host() + "rules:\n  - at: starttls\n"
-                  "    raw: \"220 go\\r\\n250-EVIL\\r\\n250 SIZE 1\\r\\n\"\n")
+def test_smtp_T1_injection(start, send, policy, how):
+    """Plain bytes behind the 220 are believed by nobody, and are no reason to go on in clear."""
+    world = start(host() + "rules:\n  - at: starttls\n" + INJECTIONS[how])
     sent = send(world, MX, "--tls", policy)
     assert sent.only["failure"] == "starttls_injection"
-    assert world.ledger() == []
+    assert world.ledger() == [] and len(world.events("connect")) == 1
+    assert [e["text"] for e in world.events("command")] == ["EHLO client.test", "STARTTLS"]
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.2", "1.3"])

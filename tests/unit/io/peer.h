@@ -104,6 +104,7 @@ static const char *const failure_names[] = {
 	[CONN_UNREACHABLE] = "unreachable",
 	[CONN_LOST] = "lost",
 	[CONN_TLS] = "tls",
+	[CONN_INJECTED] = "injected",
 	[CONN_UNVERIFIED] = "unverified",
 	[CONN_LOCAL] = "local",
 };
