@@ -2,7 +2,8 @@
  * A line is written field by field into the turn's buffer; the names are KumoMTA's
  * where the meaning is equal, so that what reads its logs reads ours.  Everything that
  * came from somebody else goes through codec_json(): bytes are data here, whatever they
- * are.
+ * are.  What a receiver said is made printable before, as in Postgres: \xNN for what is
+ * no text, so that the octets are kept and no terminal is steered by them.
  */
 #include "dlog_line.h"
 
@@ -10,6 +11,8 @@
 
 #include "base/codec.h"
 #include "base/time.h"
+
+enum { CONTENT_MAX = 1000 };
 
 static void key(struct buf *out, const char *name)
 {
@@ -158,6 +161,16 @@ static void add_enhanced(struct buf *out, const struct enhanced *enhanced)
 	buf_add_byte(out, '}');
 }
 
+static void add_content(struct buf *out, struct slice text)
+{
+	struct buf printable;
+
+	buf_init(&printable, 0);
+	codec_printable(&printable, text, CONTENT_MAX);
+	add_text(out, "content", buf_slice(&printable));
+	buf_clear(&printable);
+}
+
 static void add_response(struct buf *out, const struct evidence *evidence)
 {
 	bool reply = evidence->code != 0;
@@ -166,7 +179,7 @@ static void add_response(struct buf *out, const struct evidence *evidence)
 	buf_add(out, SLICE("{\"code\":"));
 	buf_add_number(out, evidence->code);
 	add_enhanced(out, &evidence->enhanced);
-	add_text(out, "content", evidence->text);
+	add_content(out, evidence->text);
 	add_maybe(out, "command",
 		reply ? slice_of(phase_command(evidence->phase)) : (struct slice){NULL, 0});
 	buf_add_byte(out, '}');

@@ -8,14 +8,20 @@
  */
 #include "dialogue_private.h"
 
+/* A reply without an enhanced code that is one says X.0.0 (RFC 3463 section 3.1). */
 struct evidence dialogue_evidence(struct dialogue *d, enum step step, const struct reply *reply)
 {
-	return (struct evidence){
+	struct evidence evidence = {
 		.phase = dialogue_step_phase(step),
 		.code = reply->code,
 		.enhanced = reply->enhanced,
 		.text = reply_join(&d->parser),
 	};
+
+	if (evidence.enhanced.class == 0) {
+		evidence.enhanced.class = (uint8_t)(reply->code / 100);
+	}
+	return evidence;
 }
 
 void dialogue_settle(struct dialogue *d, const struct evidence *evidence)

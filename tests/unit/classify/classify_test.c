@@ -112,7 +112,7 @@ static void expect_verdict(const char *label, struct verdict got, struct verdict
 		action_word(want.action));
 }
 
-Test(classify, replies)
+Test(classify, smtp_S3_replies)
 {
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
 		expect_verdict(replies[i].label,
@@ -181,7 +181,7 @@ static const struct {
 	{FAILURE_LOCAL, PHASE_CONNECT, false, {CATEGORY_UNKNOWN, SCOPE_SOURCE, ACTION_AGAIN}},
 };
 
-Test(classify, failures)
+Test(classify, dns_D2_dns_D6_failures)
 {
 	bool seen[FAILURE_COUNT] = {[FAILURE_NONE] = true};
 

@@ -16,7 +16,7 @@ static const char golden[] =
 	"\"sender\":\"b+x@bounce.example\",\"recipient\":\"ann@example.com\","
 	"\"queue\":\"summer_sale:Acme_Corp@example.com\",\"site\":\"abc123\",\"size\":1047,"
 	"\"response\":{\"code\":550,\"enhanced_code\":{\"class\":5,\"subject\":1,\"detail\":1},"
-	"\"content\":\"no such \\\"user\\\" \xef\xbf\xbd\\n here\",\"command\":\"RCPT TO\"},"
+	"\"content\":\"no such \\\"user\\\" \\\\xff\\\\x0a here\",\"command\":\"RCPT TO\"},"
 	"\"peer_address\":{\"name\":\"mx.example.com\",\"addr\":\"2001:db8::9\"},"
 	"\"timestamp\":1795491000,\"event_time\":\"2026-11-24T03:30:00.000000Z\","
 	"\"created\":1717986918,\"created_time\":\"2024-06-10T02:35:18.400000Z\","
