@@ -27,6 +27,12 @@ struct ehlo {
 	uint64_t size_bytes; /* 0 = no limit known; a number too large to hold is the largest */
 };
 
+/*
+ * May it be said in EHLO: a full host name, of two labels or more (RFC 5321 section
+ * 2.3.5)?  Who has none says his address, "[192.0.2.1]" (section 4.1.4).
+ */
+bool ehlo_is_name(struct slice name);
+
 /* The reply's text, lines joined by LF; the first line is the greeting's domain. */
 struct ehlo ehlo_parse(struct slice text);
 

@@ -37,7 +37,7 @@ struct session_target {
 	struct slice host; /* MX name: SNI, log */
 	union endpoint remote;
 	union endpoint local; /* any.sa_family AF_UNSPEC: the kernel chooses */
-	struct slice ehlo;
+	struct slice ehlo;    /* no full name: the local address is said */
 	enum tls_policy tls;
 	bool clear_only; /* a handshake failed lately: opportunistic goes without TLS */
 	struct tls_context *tls_context;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "loaded.h"
+#include "mail/ehlo.h"
 #include "nearest.h"
 
 struct check {
@@ -180,6 +181,18 @@ static void check_addresses(const struct check *check)
 	map_free(&seen);
 }
 
+/* A short `hostname` may be all that a machine has: then EHLO says the address. */
+static void check_ehlo(const struct check *check, const struct config_source *source)
+{
+	if (strcmp(source->ehlo, check->config->hostname) != 0 &&
+		!ehlo_is_name(slice_of(source->ehlo))) {
+		COMPLAIN(check, &source->ehlo,
+			"'%s' is no full name: EHLO needs one of two labels or more, such as "
+			"mx1.example.com",
+			source->ehlo);
+	}
+}
+
 static void check_sources(const struct check *check)
 {
 	const struct config_sources *sources = &check->config->sources;
@@ -194,6 +207,7 @@ static void check_sources(const struct check *check)
 				"a host",
 				source->name);
 		}
+		check_ehlo(check, source);
 		check_relay(check, source);
 	}
 	check_addresses(check);

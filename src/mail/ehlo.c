@@ -9,7 +9,17 @@
  */
 #include "mail/ehlo.h"
 
+#include "base/codec.h"
 #include "base/err.h"
+#include "mail/address.h"
+
+bool ehlo_is_name(struct slice name)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+
+	return codec_is_ascii(name) && slice_find(name, '.') < name.n &&
+		address_parse_domain(name, domain) == ADDRESS_OK;
+}
 
 static void on_size(struct ehlo *ehlo, struct slice parameters)
 {

@@ -42,7 +42,8 @@ struct session {
 	struct timer timer;
 	struct later later;
 	struct buf out;
-	struct buf body; /* stuffed; borrowed by the conn until it is drained */
+	struct buf literal; /* our address, where there is no name for EHLO */
+	struct buf body;    /* stuffed; borrowed by the conn until it is drained */
 
 	int64_t opened_us;
 	char id[2 * ID_BYTES + 1];
@@ -196,10 +197,25 @@ static void on_turn(void *owner)
 
 /* Events of the conn. */
 
+/* "[192.0.2.1]", "[IPv6:2001:db8::1]" */
+static void say_address(struct session *s)
+{
+	union endpoint local;
+
+	conn_local(s->conn, &local);
+	buf_add_text(&s->literal, local.any.sa_family == AF_INET6 ? "[IPv6:" : "[");
+	endpoint_add(&s->literal, &local, false);
+	buf_add_byte(&s->literal, ']');
+	s->settings.ehlo = buf_slice(&s->literal);
+}
+
 static void on_connected(void *owner)
 {
 	struct session *s = owner;
 
+	if (!ehlo_is_name(s->settings.ehlo)) {
+		say_address(s);
+	}
 	dialogue_connected(s->dialogue, now_us(s));
 	advance(s);
 }
@@ -269,6 +285,7 @@ static void on_gone(void *owner)
 	timer_stop(&s->timer);
 	dialogue_free(&s->dialogue);
 	buf_clear(&s->out);
+	buf_clear(&s->literal);
 	buf_clear(&s->body);
 	mem_free(s);
 }
@@ -320,6 +337,7 @@ struct session *session_open(struct loop *loop, const struct session_target *tar
 		.timeouts = target->timeouts,
 	};
 	buf_init(&s->out, 0);
+	buf_init(&s->literal, 64);
 	buf_init(&s->body, 0);
 	id_random_bytes(random, sizeof(random));
 	buf_init(&id, 2 * ID_BYTES);

@@ -148,3 +148,13 @@ def test_smtp_T17_login(start, send, check, mechanisms):
     assert good.only["action"] == "deliver" and world.ledger()[0]["auth"] == "bob"
     bad = send(world, MX, "--tls", "required", "--user", "bob", "--password", "wrong")
     assert bad.only["phase"] == "auth" and bad.only["code"] == 535
+
+
+@pytest.mark.parametrize("name, said", [
+    ("mx1.client.test", "mx1.client.test"), ("short", "[127.0.5.9]"), ("", "[127.0.5.9]"), ("mx_1.test", "[127.0.5.9]")])
+def test_smtp_S5_who_has_no_full_name_says_its_address(start, send, check, name, said):
+    world = start(HOST)
+    sent = send(world, MX, "--ehlo", name, "--local", "127.0.5.9")
+    check(world, sent)
+    assert [e["text"] for e in world.events("command")][0] == f"EHLO {said}"
+    assert world.ledger()[0]["ehlo"] == said

@@ -102,6 +102,10 @@ static const struct {
 	{"no host name", "hostname: -x-\n",
 		"t.yaml:1:11: '-x-' is no host name: write one such as mx1.example.com\n"
 		"  hostname: -x-\n            ^\n"},
+	{"smtp_S5: a short EHLO name", "sources: {a: {ipv4: 192.0.2.1, ehlo: mx1}}\n",
+		"t.yaml:1:38: 'mx1' is no full name: EHLO needs one of two labels or more, such as "
+		"mx1.example.com\n  sources: {a: {ipv4: 192.0.2.1, ehlo: mx1}}\n"
+		"                                       ^\n"},
 	{"a list where one value belongs", "hostname: [a, b]\n",
 		"t.yaml:1:11: 'hostname' takes one host name, not a list\n"
 		"  hostname: [a, b]\n            ^\n"},
@@ -192,7 +196,7 @@ static const struct {
 		"  include: x.yaml\n  ^\n"},
 };
 
-Test(config, faults)
+Test(config, smtp_S5_dns_N2_faults)
 {
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
 		expect_problems(faults[i].label, faults[i].text, faults[i].problems);

@@ -59,3 +59,34 @@ Test(ehlo, asks_for_one_offer)
 	cr_assert(ehlo_offers(&ehlo, EHLO_DSN));
 	cr_assert(!ehlo_offers(&ehlo, EHLO_STARTTLS));
 }
+
+static const struct {
+	const char *name;
+	bool full;
+} names[] = {
+	{"mx1.example.com", true},
+	{"MX1.Example.COM", true},
+	{"xn--mx-hia.example", true},
+	{"a.b", true},
+	{"", false},
+	{"mx1", false},
+	{"localhost", false},
+	{"mx1.", false},
+	{".example.com", false},
+	{"mx1..example.com", false},
+	{"-mx1.example.com", false},
+	{"mx_1.example.com", false},
+	{"192.0.2.1", false},
+	{"[192.0.2.1]", false},
+	{"mx1.example.com\r\nQUIT", false},
+	{"mx1 .example.com", false},
+	{"m\xc3\xbc.example.com", false},
+};
+
+Test(ehlo, smtp_S5_only_full_names_are_said)
+{
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		cr_assert_eq(
+			ehlo_is_name(slice_of(names[i].name)), names[i].full, "%s", names[i].name);
+	}
+}

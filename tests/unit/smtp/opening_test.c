@@ -257,7 +257,8 @@ Test(opening, smtp_S7_commands_have_their_form_whatever_the_addresses)
 
 	for (int i = 0; i < 20000; i++) {
 		char from[260], to[260];
-		struct envelope envelope = {.utf8 = next(&state) % 2 == 0, .size_bytes = UINT64_MAX};
+		struct envelope envelope = {
+			.utf8 = next(&state) % 2 == 0, .size_bytes = UINT64_MAX};
 		struct evidence evidence;
 		struct stage s;
 		unsigned lines;
