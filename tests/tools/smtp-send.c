@@ -7,8 +7,9 @@
  * Options: --host NAME=ADDRESS[:PORT] (several, in order), --tls POLICY, --ca FILE,
  * --user U --password P, --count N, --connections N, --messages N (a connection),
  * --size BYTES, --from A, --to A (%d = number), --ehlo NAME, --local ADDRESS,
- * --scale F (time), --idle SECONDS before the second half is sent, --hold (the gate
- * stays shut), --utf8, --quiet (only the summary).
+ * --scale F (time), --idle SECONDS before the second half is sent, --keep SECONDS that
+ * an idle connection is kept, --hold (the gate stays shut), --utf8, --quiet (only the
+ * summary).
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -382,6 +383,9 @@ static void parse_option(struct tool *tool, int option)
 	case 'i':
 		tool->idle_us = (int64_t)(strtod(optarg, NULL) * 1e6);
 		break;
+	case 'k':
+		tool->settings.idle_us = (int64_t)(strtod(optarg, NULL) * 1e6);
+		break;
 	case 'x':
 		scale_times(tool, strtod(optarg, NULL));
 		break;
@@ -415,6 +419,7 @@ static const struct option options[] = {
 	{"messages", required_argument, NULL, 'm'},
 	{"size", required_argument, NULL, 's'},
 	{"idle", required_argument, NULL, 'i'},
+	{"keep", required_argument, NULL, 'k'},
 	{"scale", required_argument, NULL, 'x'},
 	{"hold", no_argument, NULL, 'H'},
 	{"utf8", no_argument, NULL, '8'},

@@ -230,6 +230,55 @@ Test(config, defaults_of_an_empty_file)
 	cr_expect_null(c);
 }
 
+/* RFC 5321 section 4.5.3.2 and our own: the defaults, in seconds. */
+static const struct {
+	const char *label;
+	size_t offset;
+	int64_t seconds;
+} timeouts[] = {
+	{"connect", offsetof(struct config_timeouts, connect_us), 30},
+	{"greeting", offsetof(struct config_timeouts, greeting_us), 300},
+	{"ehlo", offsetof(struct config_timeouts, ehlo_us), 300},
+	{"starttls", offsetof(struct config_timeouts, starttls_us), 60},
+	{"mail", offsetof(struct config_timeouts, mail_us), 300},
+	{"rcpt", offsetof(struct config_timeouts, rcpt_us), 300},
+	{"data", offsetof(struct config_timeouts, data_us), 120},
+	{"block", offsetof(struct config_timeouts, data_block_us), 180},
+	{"dot", offsetof(struct config_timeouts, final_dot_us), 600},
+	{"rset", offsetof(struct config_timeouts, rset_us), 20},
+	{"quit", offsetof(struct config_timeouts, quit_us), 5},
+	{"idle", offsetof(struct config_timeouts, idle_us), 5},
+	{"reuse", offsetof(struct config_timeouts, reuse_us), 300},
+};
+
+static void expect_timeouts(const char *text, int64_t thousandths)
+{
+	const struct config *c = good(text);
+
+	for (size_t i = 0; i < ARRAY_LEN(timeouts); i++) {
+		const char *at = (const char *)&c->timeouts + timeouts[i].offset;
+		int64_t value_us = *(const int64_t *)(const void *)at;
+
+		cr_expect_eq(config_timeout_us(&c->timeouts, value_us),
+			timeouts[i].seconds * 1000 * thousandths, "%s", timeouts[i].label);
+	}
+	config_unref(&c);
+}
+
+Test(config,
+	smtp_timeout_connect_smtp_timeout_greeting_smtp_timeout_ehlo_smtp_timeout_starttls_smtp_timeout_mail)
+{
+	expect_timeouts("", 1000);
+	expect_timeouts("timeouts: {scale: 0.01}\n", 10);
+}
+
+Test(config,
+	smtp_timeout_rcpt_smtp_timeout_data_smtp_timeout_block_smtp_timeout_dot_smtp_timeout_rset_smtp_timeout_quit)
+{
+	expect_timeouts("timeouts: {scale: 1.5}\n", 1500);
+	expect_timeouts("timeouts: {scale: 0.001}\n", 1);
+}
+
 static const char full[] =
 	"hostname: MTA.Example.COM\n"
 	"log: {level: debug}\n"
