@@ -14,6 +14,7 @@
 #include "io/conn.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,6 +26,10 @@
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
+
+enum {
+	KERNEL_BYTES = 65536, /* that the kernel takes before it can send them */
+};
 
 struct flight {
 	uv_write_t request;
@@ -429,6 +434,17 @@ static int bind_local(int fd, const union endpoint *local)
 	return bind(fd, &address.any, endpoint_size(&address));
 }
 
+/*
+ * Without this the kernel takes megabytes in one go, and a host that refuses a large
+ * body after its first lines would be heard when all of it, and its dot, is gone.
+ */
+static void bound_what_waits(int fd)
+{
+	unsigned bytes = KERNEL_BYTES;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
 static int open_socket(struct conn *conn, int family, const union endpoint *local)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
@@ -449,6 +465,7 @@ static int open_socket(struct conn *conn, int family, const union endpoint *loca
 		return error;
 	}
 	uv_tcp_nodelay(&conn->tcp, 1);
+	bound_what_waits(fd);
 	return 0;
 }
 
