@@ -1,9 +1,10 @@
 /*
  * What becomes of a job after an attempt: from the verdict's action to the job's
  * state, and when the next attempt is due.  Retries double from `retry.first` to
- * `retry.max`, spread by jitter so that a site's outage does not end in a herd;
- * greylisting is met sooner, over the same source.  A retry that would come after
- * the job's lifetime is not made: the job is expired.
+ * `retry.max`, spread by jitter so that a site's outage does not end in a herd.
+ * Greylisting is met sooner, over the same source, but never before its five minutes
+ * are over: there the jitter only adds.  A retry that would come after the job's
+ * lifetime is not made: the job is expired.
  */
 #include "parts.h"
 
@@ -21,15 +22,19 @@ static double spread(const struct id *id)
 
 static int64_t delay_us(const struct config_retry *retry, const struct attempt *attempt)
 {
-	double delay = (double)retry->first_us * pow(retry->factor, attempt->number - 1);
+	bool greylisted = attempt->verdict.category == CATEGORY_GREYLISTED;
+	double chance = spread(&attempt->id);
+	double delay = (double)retry->first_us;
 
-	if (attempt->verdict.category == CATEGORY_GREYLISTED && delay > (double)GREYLIST_US) {
-		delay = (double)GREYLIST_US;
+	if (greylisted) {
+		chance = (chance + 1) / 2;
+		delay = delay > (double)GREYLIST_US ? (double)GREYLIST_US : delay;
 	}
+	delay *= pow(retry->factor, attempt->number - 1);
 	if (delay > (double)retry->max_us) {
 		delay = (double)retry->max_us;
 	}
-	return (int64_t)(delay * (1.0 + retry->jitter * spread(&attempt->id)));
+	return (int64_t)(delay * (1.0 + retry->jitter * chance));
 }
 
 static void retry_or_expire(const struct plan *plan, struct attempt *attempt)
