@@ -8,6 +8,9 @@
         assert stack.check(campaign) == {"delivered": 1}
 
 What is asserted comes from the world's ledger and from Postgres, never from the engine's own log.
+
+Standing assertions of each test: whatever the receivers took is as it was signed, by libopendkim's
+word, and has no octet that may not be on the wire.
 """
 
 import collections
@@ -26,6 +29,8 @@ from penguin import STATES, Shop  # noqa: E402
 from worldlib import BUILD, World  # noqa: E402
 
 MTA = BUILD / "src" / "main" / "penguin-mta"
+VERIFY = BUILD / "tools" / "dkim" / "dkim-verify"
+OCTETS = {"bare_lf", "bare_cr", "nul", "text_long", "8bit", "size"}  # violations of a message's bytes
 DOMAIN = "news.shop.test"
 
 WORLD = """
@@ -77,9 +82,10 @@ def merged(base, change):
 
 
 class Stack:
-    def __init__(self, dsn, directory, world=WORLD, config=None, content=None, world_options=()):
+    def __init__(self, dsn, directory, world=WORLD, config=None, content=None, world_options=(), judge=True):
         self.dsn = dsn
         self.directory = pathlib.Path(directory)
+        self.boxes = self.directory / "boxes" if judge else None  # what the receivers took, a file a message
         self.world_text = world
         self.world_options = world_options
         self.config = merged(CONFIG, config or {})
@@ -94,7 +100,8 @@ class Stack:
                         "sender_id": "shop1"}), self.shop.tenant)
         self.set_content(self.content)
         self.make_keys()
-        self.world = World(self.directory, self.world_text, *self.world_options)
+        boxes = ["--mailboxes", str(self.boxes)] if self.boxes else []
+        self.world = World(self.directory, self.world_text, *boxes, *self.world_options)
         self.world.__enter__()
         return self
 
@@ -104,8 +111,28 @@ class Stack:
             self.mta.wait()
         self.world.__exit__(kind, value, trace)
         self.shop.session.close()
+        if kind is None and self.boxes:
+            self.judge()
         if kind not in (None, KeyboardInterrupt):
             print((self.directory / "mta.log").read_text()[-4000:] if (self.directory / "mta.log").exists() else "")
+
+    def letters(self):
+        """What the receivers took, by recipient."""
+        return {path.parent.name: path.read_bytes() for path in sorted(self.boxes.rglob("*.eml"))}
+
+    def judge(self):
+        """Every message that was taken verifies, and is of octets that may be sent."""
+        ledger = self.world.ledger()
+        for line in ledger:
+            assert not OCTETS.intersection(line["violations"]), line
+        if not ledger:
+            return
+        records = self.directory / "records"
+        records.write_text("".join(f"{p.name} {p.read_text()}\n" for p in (self.directory / "dkim").iterdir()))
+        # libopendkim leaks with Ed25519
+        done = subprocess.run([VERIFY, records, self.boxes], stdout=subprocess.PIPE, text=True, check=False,
+                              env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        assert done.stdout.endswith(f"{len(ledger)} passed, 0 failed\n"), done.stdout[-3000:]
 
     def set_content(self, content, version=None):
         version = version or self.shop.session.value(

@@ -30,7 +30,6 @@ def verify(stack, data):
 
 def test_one_message(stack):
     with stack() as s:
-        s.world.options += ["--mailboxes", str(s.directory / "boxes")]
         campaign = s.campaign()
         s.enqueue(campaign, ["bob@d1.test"])
         s.start()
@@ -59,15 +58,14 @@ def test_a_campaign_with_deferrals_and_bounces(stack):
         assert len(deferred) == 30 and {a["code"] for a in deferred} == {450}
 
 
-def test_what_arrives_is_signed_and_readable(stack, tmp_path):
-    boxes = tmp_path / "boxes"
-    with stack(world_options=["--mailboxes", str(boxes)]) as s:
+def test_what_arrives_is_signed_and_readable(stack):
+    with stack() as s:
         s.add_key("e1", "ED25519")
         campaign = s.campaign()
         s.enqueue(campaign, [f"user{i}@d{i}.test" for i in range(1, 21)])
         s.start()
         assert s.check(campaign) == {"delivered": 20}
-        letters = sorted(boxes.rglob("*.eml"))
+        letters = sorted(s.boxes.rglob("*.eml"))
         assert len(letters) == 20
         for path in letters:
             data = path.read_bytes()

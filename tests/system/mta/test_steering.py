@@ -92,12 +92,10 @@ def test_a_held_domain_waits_and_goes_when_released(stack):
         s.stop()
 
 
-def test_smtp_R4_every_attempt_has_the_same_bytes(stack, tmp_path):
+def test_smtp_R4_every_attempt_has_the_same_bytes(stack):
     """Two attempts around a reload, a new key, a new token key and a new content version."""
     rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    reply: 451 4.3.0 later\n    accept: true\n"
-    boxes = tmp_path / "boxes"
-    with stack(world=WORLD + rule, world_options=["--mailboxes", str(boxes)],
-               config={"retry": {"first": "4s", "max": "4s"}}) as s:
+    with stack(world=WORLD + rule, config={"retry": {"first": "4s", "max": "4s"}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, ["ann@d1.test"], [{"name": "Ann \u00e9"}])
         s.start()
@@ -106,12 +104,12 @@ def test_smtp_R4_every_attempt_has_the_same_bytes(stack, tmp_path):
         s.set_content({"from": "other@news.shop.test", "subject": "Other", "text": "Other"})
         s.reload(limits={"jobs": 500})
         s.wait(campaign)
-        first, second = sorted(boxes.rglob("*.eml"))
+        first, second = sorted(s.boxes.rglob("*.eml"))
         assert first.read_bytes() == second.read_bytes()
         # and what is new goes for new jobs
         s.enqueue(campaign, ["bob@d1.test"])
         s.wait(campaign)
-        (third,) = [p for p in boxes.rglob("*.eml") if p not in (first, second)]
+        (third,) = [p for p in s.boxes.rglob("*.eml") if p not in (first, second)]
         assert b"Subject: Other" in third.read_bytes()
         assert third.read_bytes().count(b"DKIM-Signature:") == 2
         s.stop()
