@@ -7,14 +7,15 @@
  * Options: --host NAME=ADDRESS[:PORT] (several, in order), --tls POLICY, --ca FILE,
  * --user U --password P, --count N, --connections N, --messages N (a connection),
  * --size BYTES, --from A, --to A (%d = number), --ehlo NAME, --local ADDRESS,
- * --scale F (time), --idle SECONDS before the second half is sent, --keep SECONDS that
- * an idle connection is kept, --hold (the gate stays shut), --utf8, --quiet (only the
- * summary).
+ * --remember SECONDS that a host is asked in clear, --scale F (time), --idle SECONDS
+ * before the second half is sent, --keep SECONDS that an idle connection is kept,
+ * --hold (the gate stays shut), --utf8, --quiet (only the summary).
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/codec.h"
@@ -54,6 +55,7 @@ struct tool {
 	size_t connections;
 	size_t size;
 	int64_t idle_us;
+	int64_t remember_us;
 	const char *from;
 	const char *to;
 	const char *ca;
@@ -383,6 +385,9 @@ static void parse_option(struct tool *tool, int option)
 	case 'i':
 		tool->idle_us = (int64_t)(strtod(optarg, NULL) * 1e6);
 		break;
+	case 'R':
+		tool->remember_us = (int64_t)(strtod(optarg, NULL) * 1e6);
+		break;
 	case 'k':
 		tool->settings.idle_us = (int64_t)(strtod(optarg, NULL) * 1e6);
 		break;
@@ -420,6 +425,7 @@ static const struct option options[] = {
 	{"size", required_argument, NULL, 's'},
 	{"idle", required_argument, NULL, 'i'},
 	{"keep", required_argument, NULL, 'k'},
+	{"remember", required_argument, NULL, 'R'},
 	{"scale", required_argument, NULL, 'x'},
 	{"hold", no_argument, NULL, 'H'},
 	{"utf8", no_argument, NULL, '8'},
@@ -441,9 +447,12 @@ static void run(struct tool *tool)
 	}
 	want(tool);
 	loop_run(tool->loop);
-	printf("{\"count\":%zu,\"delivered\":%zu,\"cpu_us\":%lld,\"wall_us\":%lld}\n", tool->count,
-		tool->delivered, (long long)time_cpu_us(),
-		(long long)(time_monotonic_us() - begun_us));
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	printf("{\"count\":%zu,\"delivered\":%zu,\"cpu_us\":%lld,\"wall_us\":%lld,\"rss_kib\":%ld}\n",
+		tool->count, tool->delivered, (long long)time_cpu_us(),
+		(long long)(time_monotonic_us() - begun_us), usage.ru_maxrss);
 }
 
 int main(int argc, char **argv)
@@ -474,6 +483,9 @@ int main(int argc, char **argv)
 	tool.loop = loop_new();
 	timer_init(&tool.pause, tool.loop, on_pause_over, &tool);
 	tool.sessions = sessions_new(tool.loop);
+	if (tool.remember_us > 0) {
+		sessions_remember(tool.sessions, tool.remember_us);
+	}
 	tool.lane = sessions_lane_new(tool.sessions, &tool.settings, &events, &tool);
 	make_body(&tool);
 	make_messages(&tool);

@@ -13,7 +13,7 @@ SILENT_WORLD = WORLD[:WORLD.index("hosts:")] + "hosts:\n" + "".join(
     f"  - {{at: {at}, host: {at}.post.test, then: silence}}\n" for at in PHASES)
 
 
-def test_smtp_timeout_ehlo_smtp_timeout_rcpt_smtp_timeout_data_by_one_knob(stack):
+def test_smtp_timeout_greeting_smtp_timeout_ehlo_smtp_timeout_rcpt_by_one_knob(stack):
     """Every phase meets a silent server; all have given up within seconds, each in its phase."""
     with stack(world=SILENT_WORLD, config={"timeouts": {"scale": 0.002}, "default_site": {"tls": "opportunistic"}}) as s:
         campaign = s.campaign()
