@@ -1,6 +1,10 @@
 """STARTTLS by policy, against servers that do it well, badly or not at all."""
 
+import ssl
+
 import pytest
+
+from tlspeer import STAGES, TlsPeer
 
 MX = {"mx.post.test": "127.0.61.1"}
 
@@ -108,3 +112,44 @@ def test_large_body_inside_tls(start, send, check):
     sent = send(world, MX, "--tls", "verified", "--ca", world.directory / "ca.pem", "--count", 3, "--size", 2000000)
     check(world, sent)
     assert sent.actions() == ["deliver"] * 3
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("stage", STAGES)
+def test_smtp_T8_an_end_without_close_notify(send, tmp_path, stage, version):
+    """Behind the 250 to the dot it changes nothing, before it is a lost connection."""
+    peer = TlsPeer(tmp_path, "127.0.61.8", version, stage)
+    sent = send(peer, {"mx.test": "127.0.61.8"}, "--tls", "required")
+    peer.close()
+    action = {"dot": "doubt", "answered": "deliver"}.get(stage, "retry")
+    assert sent.only["action"] == action
+    assert sent.only["failure"] == ("" if stage == "answered" else "connection_lost")
+    assert sent.only["phase"] == {"data": "data", "answered": "dot"}.get(stage, stage)
+    assert peer.taken == (stage == "answered")
+
+
+def test_smtp_T4_the_memory_of_a_broken_handshake_is_limited(start, send, check):
+    """Two connections, a second apart: half a second later TLS is tried again."""
+    world = start(host("garbage"))
+    sent = send(world, MX, "--count", 2, "--messages", 1, "--tls", "opportunistic", "--idle", 1, "--remember", 0.5)
+    check(world, sent)
+    assert sent.actions() == ["deliver"] * 2
+    assert len([e for e in world.events("command") if e["text"] == "STARTTLS"]) == 2
+    assert len({line["session"] for line in world.ledger()}) == 2
+
+
+def test_smtp_T6_no_SNI_for_an_address(start, send):
+    world = start(host().replace("mx.post.test", "\"127.0.61.1\""))
+    send(world, {"127.0.61.1": "127.0.61.1"}, "--tls", "required")
+    assert world.ledger()[0]["tls"]["sni"] is None
+
+
+@pytest.mark.parametrize("mechanisms", ["AUTH PLAIN LOGIN", "AUTH=LOGIN PLAIN"])
+@pytest.mark.parametrize("policy", ["none", "opportunistic", "required"])
+def test_smtp_T17_an_MX_that_offers_AUTH_gets_none(start, send, check, policy, mechanisms):
+    """No configured relay: no credentials, in clear or inside TLS."""
+    world = start(host(keywords=f'[STARTTLS, "{mechanisms}"]'))
+    sent = send(world, MX, "--tls", policy)
+    check(world, sent)
+    assert sent.actions() == ["deliver"]
+    assert not any(e["text"].startswith("AUTH") for e in world.events("command"))

@@ -311,17 +311,75 @@ static void flood_key_updates(SSL *ssl, struct tls_script *script)
 	usleep(100000);
 }
 
+/* HelloRequest, which asks for a renegotiation; TLS 1.2 only. */
+static void flood_hello_requests(SSL *ssl, struct tls_script *script)
+{
+	for (int i = 0; i < 200; i++) {
+		if (SSL_renegotiate(ssl) != 1 || SSL_do_handshake(ssl) != 1) {
+			break;
+		}
+		script->bytes++;
+	}
+	usleep(100000);
+}
+
+/* Asks once, and listens until the client has gone. */
+static void ask_once(SSL *ssl, struct tls_script *script)
+{
+	char line[100];
+
+	script->sum = SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) == 1;
+	SSL_write(ssl, "221 bye\r\n", 9);
+	while (SSL_read(ssl, line, sizeof(line)) > 0) {
+	}
+}
+
+static const struct {
+	const char *label;
+	int version_max;
+	void (*talk)(SSL *ssl, struct tls_script *script);
+} floods[] = {
+	{"KeyUpdate", 0, flood_key_updates},
+	{"HelloRequest", TLS1_2_VERSION, flood_hello_requests},
+};
+
 Test(conn_tls, smtp_T7_a_peer_cannot_shake_hands_for_ever)
 {
 	struct identity id = identity_make("flood", "DNS:mx.test", NULL, -60);
-	struct tls_script script = {.identity = &id, .talk = flood_key_updates};
-	struct witness w = {
-		.then = only_secure, .tls = context(TLS_VERSION_1_2, NULL), .name = "mx.test"};
+
+	for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
+		struct tls_script script = {.identity = &id,
+			.version_max = floods[i].version_max,
+			.talk = floods[i].talk};
+		struct witness w = {.then = only_secure,
+			.tls = context(TLS_VERSION_1_2, NULL),
+			.name = "mx.test"};
+
+		run(&w, &script);
+		cr_assert(slice_ends(buf_slice(&w.words), SLICE("tls gone")), "%s: %s",
+			floods[i].label, buf_string(&w.words));
+		cr_assert(slice_search(buf_slice(&w.failure_text), SLICE("without end")) <
+				w.failure_text.n,
+			"%s: %s", floods[i].label, buf_string(&w.failure_text));
+		tls_context_free(&w.tls);
+		witness_clear(&w);
+	}
+	identity_free(&id);
+}
+
+Test(conn_tls, smtp_T7_a_renegotiation_is_refused)
+{
+	struct identity id = identity_make("again", "DNS:mx.test", NULL, -60);
+	struct tls_script script = {
+		.identity = &id, .version_max = TLS1_2_VERSION, .talk = ask_once};
+	struct witness w = {.then = secure_at_greeting,
+		.tls = context(TLS_VERSION_1_2, NULL),
+		.name = "mx.test"};
 
 	run(&w, &script);
-	cr_assert(slice_ends(buf_slice(&w.words), SLICE("tls gone")), "%s", buf_string(&w.words));
-	cr_assert(
-		slice_search(buf_slice(&w.failure_text), SLICE("without end")) < w.failure_text.n);
+	cr_assert_str_eq(buf_string(&w.data), "221 bye\r\n");
+	cr_assert_eq(script.sum, 1);
+	cr_assert_eq(script.renegotiations, 0, "%u", script.renegotiations);
 	tls_context_free(&w.tls);
 	witness_clear(&w);
 	identity_free(&id);

@@ -66,12 +66,26 @@ struct tls_script {
 	const struct identity *identity;
 	int version_max; /* 0 = any */
 	void (*talk)(SSL *ssl, struct tls_script *script);
-	char sni[256]; /* "-" = none was sent */
-	bool done;     /* the handshake succeeded */
-	bool notified; /* close_notify came */
+	char sni[256];           /* "-" = none was sent */
+	bool done;               /* the handshake succeeded */
+	unsigned renegotiations; /* that the client agreed to */
+	bool notified;           /* close_notify came */
 	uint64_t sum;
 	size_t bytes;
 };
+
+/* A ClientHello after the first handshake. */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's signature */
+static inline void tls_on_message(
+	int written, int version, int type, const void *p, size_t n, SSL *ssl, void *arg)
+{
+	struct tls_script *script = arg;
+
+	(void)version;
+	(void)ssl;
+	script->renegotiations += written == 0 && type == SSL3_RT_HANDSHAKE && n > 0 &&
+		*(const unsigned char *)p == SSL3_MT_CLIENT_HELLO && script->done;
+}
 
 static inline void tls_accept(int fd, void *arg)
 {
@@ -88,6 +102,8 @@ static inline void tls_accept(int fd, void *arg)
 	SSL_CTX_use_PrivateKey(ctx, script->identity->key);
 	ssl = SSL_new(ctx);
 	SSL_set_fd(ssl, fd);
+	SSL_set_msg_callback(ssl, tls_on_message);
+	SSL_set_msg_callback_arg(ssl, script);
 	script->done = SSL_accept(ssl) == 1;
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
