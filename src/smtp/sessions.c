@@ -206,7 +206,7 @@ static bool walk_on(struct sessions_lane *lane, struct walk *walk, const struct 
 	if (lane->closing) {
 		return false;
 	}
-	if (end->tls_broken && !is_clear_host(lane->sessions, host->name)) {
+	if (end->tls_broken) { /* which no session in clear says: once for each connection */
 		remember_clear(lane->sessions, host->name);
 		walk->next--;
 		open_next(lane, walk, true);

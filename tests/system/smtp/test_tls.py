@@ -55,6 +55,15 @@ def test_smtp_T4_clear_on_a_new_connection(start, send, check):
     assert starttls[0]["session"] not in {line["session"] for line in world.ledger()}
 
 
+def test_smtp_T4_each_of_many_connections_goes_on_in_clear(start, send, check):
+    """Handshakes that are under way together all fail: each goes on in clear, although the host is known by then."""
+    world = start(host("garbage", latency="100ms"))
+    sent = send(world, MX, "--count", 30, "--connections", 5, "--tls", "opportunistic")
+    check(world, sent)
+    assert sent.actions() == ["deliver"] * 30 and sent.unreachable == []
+    assert len([e for e in world.events("command") if e["text"] == "STARTTLS"]) == 5
+
+
 @pytest.mark.parametrize("policy, outcome", [("opportunistic", "deliver"), ("required", "tls_missing")])
 def test_threat_C2_stripped(start, send, check, policy, outcome):
     world = start(host(keywords="[PIPELINING]"))
