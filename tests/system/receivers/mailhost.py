@@ -23,12 +23,12 @@ class Letter:
 def make_authority(directory, hosts):
     """ca.pem, and host.pem and host.key that are good for all these names."""
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    fresh = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     at = pathlib.Path(directory)
-    subprocess.run(["openssl", "req", "-x509", *curve, "-subj", "/CN=Receivers' authority", "-days", "2",
+    subprocess.run(["openssl", "req", "-x509", *fresh, "-subj", "/CN=Receivers' authority", "-days", "2",
                     "-keyout", at / "ca.key", "-out", at / "ca.pem"], **quiet)
     (at / "names").write_text("subjectAltName=" + ",".join(f"DNS:{host}" for host in hosts) + "\n")
-    subprocess.run(["openssl", "req", "-new", *curve, "-subj", f"/CN={hosts[0]}",
+    subprocess.run(["openssl", "req", "-new", *fresh, "-subj", f"/CN={hosts[0]}",
                     "-keyout", at / "host.key", "-out", at / "host.csr"], **quiet)
     subprocess.run(["openssl", "x509", "-req", "-in", at / "host.csr", "-CA", at / "ca.pem", "-CAkey", at / "ca.key",
                     "-set_serial", "2", "-days", "2", "-extfile", at / "names", "-out", at / "host.pem"], **quiet)
@@ -36,9 +36,11 @@ def make_authority(directory, hosts):
 
 
 class MailHost:
-    """A receiver in a jail; NAME, NUMBER, PACKAGES, USERS and start() are its own."""
+    """A receiver in a jail; what is in capitals and what raises here is its own."""
 
     NAME = ""
+    TLS_WORD = ""  # in its Received field, of what came inside TLS
+    TLS_WORKS = True
     NUMBER = 0
     PACKAGES = ()
     USERS = ()
@@ -54,8 +56,8 @@ class MailHost:
 
     def __enter__(self):
         self.jail.__enter__()
-        for name in ("host.pem", "host.key"):
-            self.jail.write(f"/srv/{name}", (self.authority / name).read_text(), 0o600)
+        for name, mode in (("host.pem", 0o644), ("host.key", 0o600)):
+            self.jail.write(f"/srv/{name}", (self.authority / name).read_text(), mode)
         try:
             self.start()
             self.jail.wait_port(self.address, self.port)
@@ -73,6 +75,16 @@ class MailHost:
     def recipient(self, message):
         """Whom a stored message is for, by what the receiver wrote on top of it."""
         raise NotImplementedError
+
+    def own_verdict(self, message):
+        """What it says of the signatures itself, as a list of selectors; None when it says nothing."""
+
+    def handshakes(self):
+        """Whether openssl gets through STARTTLS here."""
+        done = subprocess.run(["openssl", "s_client", "-starttls", "smtp", "-connect", f"{self.address}:{self.port}",
+                               "-verify_return_error", "-CAfile", self.authority / "ca.pem"],
+                              input=b"QUIT\r\n", check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return done.returncode == 0
 
     def waiting(self):
         """How many messages are still in its queue."""
@@ -123,13 +135,13 @@ domains:
 {domains}"""
 
 
-def sender(authority, *hosts):
-    """The configuration of a penguin-mta that sends to these receivers, by the kind of the domain."""
+def sender(authority, *hosts, tls="verified"):
+    """The configuration of a penguin-mta that sends to these receivers: in clear, or with this TLS, by the domain."""
     return {
         "tls": {"ca_file": str(authority / "ca.pem")},
         "delivery": {"port": hosts[0].port},
         "default_site": {"messages_per_connection": 10},
         "providers": {kind: {"domains": [f"{kind}.{host.NAME}.test" for host in hosts], "tls": tls, "connections": 20,
                              "connections_per_site": 2}
-                      for kind, tls in zip(KINDS, ("none", "verified"))},
+                      for kind, tls in zip(KINDS, ("none", tls))},
     }

@@ -46,6 +46,7 @@ retry     unix - - n - - error
 
 class Postfix(MailHost):
     NAME = "postfix"
+    TLS_WORD = "using TLS"
     NUMBER = 11
     PACKAGES = ("postfix",)
     USERS = ("postfix", "postdrop", "boxes")

@@ -4,14 +4,13 @@ import pytest
 from allhosts import HOSTS
 from mailhost import first_field, sender, world
 
-# How each says on top of a message that it came inside TLS.
-TLS_WORDS = {"postfix": "using TLSv1.3"}
-
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_takes_mail_plain_and_over_starttls(stack, receivers, authority, verifiers, tmp_path, name):
+    """Where a receiver's TLS breaks in the handshake, mail that may go in clear goes so, and once."""
     host = receivers(name)
-    with stack(world=world(host), config=sender(authority, host)) as s:
+    assert host.handshakes() == host.TLS_WORKS
+    with stack(world=world(host), config=sender(authority, host, tls="verified" if host.TLS_WORKS else "opportunistic")) as s:
         s.add_key("e1", "ED25519")
         campaign = s.campaign()
         people = [f"user{i}@{domain}" for domain in host.domains for i in range(25)]
@@ -20,14 +19,16 @@ def test_takes_mail_plain_and_over_starttls(stack, receivers, authority, verifie
         s.wait(campaign)
         s.stop()
         assert s.account(campaign) == {"delivered": 50}, s.attempts(campaign)
+        assert {a["state"] for a in s.attempts(campaign)} == {"delivered"}
         letters = host.collect(50)
         assert sorted(letter.recipient for letter in letters) == sorted(people)
         for letter in letters:
-            inside = TLS_WORDS[name] in first_field(letter.data, "Received")
-            assert inside == ("@tls." in letter.recipient), letter.data
+            inside = host.TLS_WORD in first_field(letter.data, "Received")
+            assert inside == (host.TLS_WORKS and "@tls." in letter.recipient), letter.data
+            assert host.own_verdict(letter.data) in (None, ["e1", "r1"]), letter.data
         verifiers.check(letters, s, ["e1", "r1"])
         for letter, seen in zip(letters, judges.read(tmp_path / "read", letters)):
-            fields = {name.lower(): decoded for name, _, decoded in seen["fields"]}
+            fields = {field.lower(): decoded for field, _, decoded in seen["fields"]}
             user = letter.recipient.split("@")[0]
             assert fields["to"] == letter.recipient and fields["subject"] == f"Hello {user}"
             text, html = seen["parts"]
@@ -35,8 +36,20 @@ def test_takes_mail_plain_and_over_starttls(stack, receivers, authority, verifie
             assert html[:2] == ("text/html", "utf-8") and f"<p>Hello {user}</p>".encode() in html[2]
 
 
+@pytest.mark.parametrize("name", [name for name, kind in HOSTS.items() if not kind.TLS_WORKS])
+def test_nothing_goes_in_clear_where_tls_is_required_and_breaks(stack, receivers, authority, name):
+    host = receivers(name)
+    with stack(world=world(host), config=sender(authority, host, tls="required")) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"user{i}@{domain}" for domain in host.domains for i in range(5)])
+        s.start()
+        s.wait(campaign, lambda a: a == {"delivered": 5, "retrying": 5})
+        s.stop()
+        assert {letter.recipient for letter in host.collect(5)} == {f"user{i}@{host.domains[0]}" for i in range(5)}
+
+
 def test_the_verifiers_see_a_change(stack, receivers, authority, verifiers):
-    """Each of the three by itself: in the text, in a header field, and where a key is gone."""
+    """Each of the three by itself: in the text, in a header field, and by a field on top."""
     host = receivers("postfix")
     with stack(world=world(host), config=sender(authority, host)) as s:
         campaign = s.campaign()
