@@ -6,6 +6,11 @@ import re
 Said = collections.namedtuple("Said", "verb text code")
 
 
+def code_of(text):
+    """Of a reply; what is none counts as 999."""
+    return int(text[:3]) if text[:3].isdigit() else 999
+
+
 def dialogues(world):
     """By session, the commands in their order, each with the code of its reply; the final dot is '.'.
 
@@ -17,7 +22,7 @@ def dialogues(world):
         if event["event"] == "command":
             session.append(Said(event["text"].split(" ")[0].split(":")[0].upper(), event["text"], 0))
         elif event["event"] == "reply":
-            code = int(event["text"][:3])
+            code = code_of(event["text"])
             if not session:
                 session.append(Said("connect", "", code))
             elif session[-1].code == 0:
@@ -68,7 +73,7 @@ def check_nobody_is_asked_again(world):
                 now[1] = re.search(r"<([^>]*)>", event["text"])[1]
                 assert now[1] not in refused, f"{now[1]} was refused for good and is asked again"
         elif event["event"] == "reply":
-            code = int(event["text"][:3])
+            code = code_of(event["text"])
             if now[0] == "MAIL":
                 now[2] = code == 250
             elif now[0] == "DATA" and code == 354:
