@@ -4,7 +4,8 @@
  *
  * Two rules keep its callbacks harmless (conformance N1): they only file the
  * answer, and what the askers hear, they hear at the end of the turn; and the
- * channel is destroyed there as well, never below one of its own callbacks.
+ * channel is destroyed there as well, never below one of its own callbacks
+ * (CVE-2026-33630); questions are never cancelled.  A debug build asserts it.
  *
  * A question lives until its askers were told and c-ares has let go of it, which
  * may be later: after 30 s the askers are told DNS_TEMPORARY anyway.
@@ -12,6 +13,7 @@
 #include "io/dns.h"
 
 #include <ares.h>
+#include <assert.h>
 #include <string.h>
 #include <uv.h>
 
@@ -36,6 +38,7 @@ struct dns {
 	struct list open;    /* all questions without an answer */
 	struct list done;    /* with an answer, askers not told yet */
 	struct list sockets;
+	unsigned inside; /* calls of c-ares that may call back */
 	bool closing;
 };
 
@@ -122,7 +125,9 @@ static void ask(struct question *q)
 	memcpy(name, q->name.p, q->name.n);
 	name[q->name.n] = '\0';
 	q->asked = true;
+	q->dns->inside++;
 	ares_query(q->dns->channel, name, CLASS_IN, (int)q->type, on_reply, q);
+	q->dns->inside--;
 	loop_later(q->dns->loop, &q->dns->turn); /* for the tick */
 }
 
@@ -276,6 +281,7 @@ static void destroy(struct dns *dns)
 {
 	ares_channel channel = dns->channel;
 
+	assert(dns->inside == 0);
 	timer_stop(&dns->tick);
 	ares_destroy(channel); /* calls on_reply() for what it held */
 	dns->channel = NULL;
@@ -297,12 +303,18 @@ static void on_turn(void *owner)
 	}
 }
 
+/* What is due on these sockets, and the time-outs. */
+static void process(struct dns *dns, ares_socket_t readable, ares_socket_t writable)
+{
+	dns->inside++;
+	ares_process_fd(dns->channel, readable, writable);
+	dns->inside--;
+	loop_later(dns->loop, &dns->turn);
+}
+
 static void on_tick(void *owner)
 {
-	struct dns *dns = owner;
-
-	ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	loop_later(dns->loop, &dns->turn);
+	process(owner, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
 /* ---- sockets ---- */
@@ -310,13 +322,10 @@ static void on_tick(void *owner)
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct dns_socket *s = poll->data;
-	struct dns *dns = s->dns;
 	bool readable = status < 0 || (events & UV_READABLE) != 0;
 	bool writable = status < 0 || (events & UV_WRITABLE) != 0;
 
-	ares_process_fd(dns->channel, readable ? s->fd : ARES_SOCKET_BAD,
-		writable ? s->fd : ARES_SOCKET_BAD);
-	loop_later(dns->loop, &dns->turn);
+	process(s->dns, readable ? s->fd : ARES_SOCKET_BAD, writable ? s->fd : ARES_SOCKET_BAD);
 }
 
 static void on_closed(uv_handle_t *handle)

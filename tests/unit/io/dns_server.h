@@ -23,7 +23,8 @@ struct dns_query {
 	unsigned type;
 	bool tcp;
 	bool edns;
-	unsigned nth; /* which question of this server it is, from 1 */
+	unsigned nth;                 /* which question of this server it is, from 1 */
+	struct sockaddr_storage from; /* UDP only */
 };
 
 struct dns_server {
@@ -72,6 +73,7 @@ static inline void dns_server_datagram(struct dns_server *server)
 	if (n < 0 || !dns_query_read(p, (size_t)n, &query)) {
 		return;
 	}
+	query.from = from;
 	query.nth = atomic_fetch_add(&server->questions, 1) + 1;
 	buf_init(&message, 0);
 	server->respond(&query, &message, server->arg);

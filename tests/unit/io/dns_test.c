@@ -47,12 +47,32 @@ static void respond_fault(const struct dns_query *query, struct buf *m)
 	}
 }
 
+/* The right id and question, from a port that is not the server's, or another address. */
+static void forge(const struct dns_query *query, const char *from)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	union endpoint address;
+	struct buf m;
+
+	cr_assert(endpoint_parse(slice_of(from), 0, &address));
+	cr_assert_eq(bind(fd, &address.any, sizeof(address.v4)), 0);
+	buf_init(&m, 0);
+	begin(query, &m, ANSWER, 1);
+	add_address(&m, query->name, 60, "203.0.113.66");
+	sendto(fd, m.p, m.n, 0, (const struct sockaddr *)&query->from, sizeof(address.v4));
+	buf_clear(&m);
+	close(fd);
+}
+
 static void respond(const struct dns_query *query, struct buf *m, void *arg)
 {
 	struct dns_query other = *query;
 
 	(void)arg;
-	if (strncmp(query->name, "mx.", 3) == 0) {
+	if (strncmp(query->name, "forged.", 7) == 0 && query->nth == 1) {
+		forge(query, "127.0.0.1");
+		forge(query, "127.0.0.99"); /* no true answer: the question is asked again */
+	} else if (strncmp(query->name, "mx.", 3) == 0) {
 		begin(query, m, ANSWER, 2);
 		add_mx(m, query->name, 600, 20, "b.test");
 		add_mx(m, query->name, 300, 10, "a.test");
@@ -75,7 +95,8 @@ static void respond(const struct dns_query *query, struct buf *m, void *arg)
 		begin(&other, m, ANSWER, 1);
 		add_address(m, other.name, 60, "203.0.113.66");
 	} else if (strncmp(query->name, "spoofed.", 8) == 0 ||
-		strncmp(query->name, "misled.", 7) == 0) {
+		strncmp(query->name, "misled.", 7) == 0 ||
+		strncmp(query->name, "forged.", 7) == 0) {
 		begin(query, m, ANSWER, 1);
 		add_address(m, query->name, 60, "192.0.2.1");
 	} else {
@@ -147,6 +168,7 @@ static const struct {
 	{"loop.test", DNS_A, "temporary", 1},
 	{"spoofed.test", DNS_A, "found 192.0.2.1", 2},
 	{"misled.test", DNS_A, "found 192.0.2.1", 2},
+	{"forged.test", DNS_A, "found 192.0.2.1", 2},
 	{"servfail.test", DNS_A, "temporary", 2},
 	{"refused.test", DNS_A, "temporary", 2},
 	{"nxdomain.test", DNS_A, "no domain", 1},
@@ -158,7 +180,7 @@ static const struct {
 	{"a\\046b.test", DNS_A, "no domain", 0},
 };
 
-Test(dns, answers_of_all_kinds)
+Test(dns, dns_N2_answers_of_all_kinds)
 {
 	struct loop *loop = loop_new();
 

@@ -312,6 +312,36 @@ Test(dns_wire, dns_N3_broken_records_spoil_the_answer)
 	buf_clear(&m);
 }
 
+/* A TXT of 255 strings of 255 octets, and one that says a little more than there is. */
+Test(dns_wire, dns_N3_a_TXT_that_fills_a_message)
+{
+	struct buf m, data, line;
+
+	buf_init(&m, 0);
+	buf_init(&data, 0);
+	buf_init(&line, 0);
+	for (int i = 0; i < 255; i++) {
+		buf_add_byte(&data, (char)255);
+		for (int k = 0; k < 255; k++) {
+			buf_add_byte(&data, 'x');
+		}
+	}
+	start(&m, ANSWER, "t.test", DNS_TXT, 1, 0);
+	add_rr(&m, "t.test", DNS_TXT, 60, buf_slice(&data));
+	describe(buf_slice(&m), "t.test", DNS_TXT, &line);
+	cr_assert(slice_starts(buf_slice(&line), SLICE("found 60 t.test: xxx")));
+	cr_assert_eq(line.n, strlen("found 60 t.test: ") + 255 * 255);
+	data.p[data.n - 256] =
+		(char)254; /* the last one: an octet is left, a length without text */
+	start(&m, ANSWER, "t.test", DNS_TXT, 1, 0);
+	add_rr(&m, "t.test", DNS_TXT, 60, buf_slice(&data));
+	describe(buf_slice(&m), "t.test", DNS_TXT, &line);
+	cr_assert_str_eq(buf_string(&line), "garbage");
+	buf_clear(&line);
+	buf_clear(&data);
+	buf_clear(&m);
+}
+
 Test(dns_wire, dns_N3_names_have_255_octets_at_most)
 {
 	static const char label[] =
