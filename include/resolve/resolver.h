@@ -27,8 +27,10 @@ struct resolver_settings {
 	int64_t min_ttl_us;
 	int64_t max_ttl_us;
 	int64_t negative_max_ttl_us;
-	size_t cache_max; /* domains */
-	uint16_t port;    /* where MX hosts listen: 25 */
+	int64_t deadline_us; /* of one domain, all questions together */
+	int64_t stale_us;    /* how long a known site is served beyond its time when DNS fails */
+	size_t cache_max;    /* domains */
+	uint16_t port;       /* where MX hosts listen: 25 */
 	/* Networks that the guard lets through although they are private or the like. */
 	const struct network *allow;
 	size_t allow_count;
@@ -63,6 +65,13 @@ void resolver_find(struct resolver *resolver, struct slice domain,
 
 /* The cached answer if it is fresh, else NULL: the fast path.  Borrowed until the next turn. */
 struct site *resolver_cached(struct resolver *resolver, struct slice domain);
+
+/*
+ * The guard's last word, right before a connection is made: a site may be older than
+ * the settings that are in force now.
+ */
+bool resolver_allows(
+	const struct resolver *resolver, const struct site *site, const union endpoint *endpoint);
 
 /*
  * A host that was set by hand (a route, a relay, delivery.redirect): only its

@@ -8,9 +8,12 @@
  * served for a day (conformance N7).  Few domains are looked up at a time, so that
  * a campaign to a million of them does not drown the name server.
  *
+ * A lookup has a deadline of its own, whatever number of aliases and hosts it leads
+ * to (N4): then what is known decides, and who has not answered counts as no answer.
+ *
  * What is found is told at the end of the turn from one queue, so nobody is called
- * back from within his question.  The struct lives until the last question that
- * the DNS still holds has come back.
+ * back from within his question.  Resolver and lookup live until the last question
+ * that the DNS still holds for them has come back.
  */
 #include "resolve/resolver.h"
 
@@ -21,14 +24,13 @@
 #include "base/mem.h"
 
 #include "cache.h"
+#include "guard.h"
 #include "hosts.h"
 #include "life.h"
 #include "mx.h"
 #include "site_private.h"
 
 enum { LOOKUPS_MAX = 500 };
-
-#define STALE_US (24 * 3600 * TIME_SECOND_US)
 
 struct resolver {
 	struct loop *loop;
@@ -70,14 +72,17 @@ struct domain {
 };
 
 struct lookup {
-	struct domain *domain;
+	struct resolver *resolver;
+	struct domain *domain; /* NULL: concluded, and only waits for its answers */
 	struct mx mx;
 	int64_t expires_us;
-	unsigned pending; /* hosts without an answer */
-	bool unsure;      /* one of them has got none */
+	struct timer deadline;
+	unsigned pending; /* questions without an answer */
+	bool unsure;      /* a host has got none */
 	struct leg {
 		struct lookup *lookup;
 		size_t host;
+		bool answered;
 	} legs[MX_HOSTS_MAX];
 };
 
@@ -133,17 +138,26 @@ static void keep_site(struct domain *domain, struct site *take, int64_t expires_
 	if (failure == FAILURE_NONE) {
 		site_unref(&domain->known);
 		domain->known = site_ref(take);
-		domain->known_until_us = expires_us + STALE_US;
+		domain->known_until_us = expires_us + domain->resolver->settings.stale_us;
 	} else if (failure == FAILURE_DNS_TEMPORARY && domain->known != NULL &&
 		now_us < domain->known_until_us) {
 		site_unref(&take);
 		take = site_ref(domain->known);
+		expires_us =
+			expires_us < domain->known_until_us ? expires_us : domain->known_until_us;
 	} else if (failure != FAILURE_DNS_TEMPORARY) {
 		site_unref(&domain->known);
 	}
 	site_unref(&domain->site);
 	domain->site = take;
 	domain->expires_us = expires_us;
+}
+
+static void lookup_free(struct lookup *lookup)
+{
+	timer_stop(&lookup->deadline);
+	arena_free(&lookup->mx.arena);
+	mem_free(lookup);
 }
 
 /* Ends the lookup with that site, which is taken. */
@@ -157,17 +171,21 @@ static void conclude(struct lookup *lookup, struct site *take, int64_t expires_u
 	while ((link = list_pop(&domain->requests)) != NULL) {
 		make_due(resolver, LIST_OWNER(link, struct request, link), domain->site);
 	}
-	arena_free(&lookup->mx.arena);
-	mem_free(lookup);
 	domain->lookup = NULL;
 	domain->entry.busy = false;
 	resolver->lookups--;
 	loop_later(resolver->loop, &resolver->turn); /* others may start */
+	lookup->domain = NULL;
+	if (lookup->pending == 0) {
+		lookup_free(lookup);
+	} else {
+		timer_stop(&lookup->deadline);
+	}
 }
 
 static void conclude_failed(struct lookup *lookup, enum failure failure, int64_t life_us)
 {
-	struct resolver *resolver = lookup->domain->resolver;
+	struct resolver *resolver = lookup->resolver;
 
 	if (failure == FAILURE_DNS_TEMPORARY) {
 		life_us = LIFE_TEMPORARY_US;
@@ -177,8 +195,8 @@ static void conclude_failed(struct lookup *lookup, enum failure failure, int64_t
 
 static void decide(struct lookup *lookup)
 {
-	struct domain *domain = lookup->domain;
-	struct resolver *resolver = domain->resolver;
+	const struct domain *domain = lookup->domain;
+	struct resolver *resolver = lookup->resolver;
 	bool by_hand = domain->port != 0;
 	enum failure failure = mx_decide(&lookup->mx, by_hand ? NULL : &resolver->settings);
 	uint16_t port = by_hand ? domain->port : resolver->settings.port;
@@ -190,7 +208,8 @@ static void decide(struct lookup *lookup)
 		if (!lookup->unsure && lookup->expires_us < floor_us) {
 			lookup->expires_us = floor_us;
 		}
-		conclude(lookup, site_new(&lookup->mx, port, resolver->sites), lookup->expires_us);
+		conclude(lookup, site_new(&lookup->mx, port, by_hand, resolver->sites),
+			lookup->expires_us);
 		return;
 	}
 	conclude_failed(lookup, failure,
@@ -208,28 +227,47 @@ static void lower_expiry(struct lookup *lookup, int64_t expires_us)
 	}
 }
 
+/* One answer less to wait for.  False when the lookup is concluded: nothing is to be done. */
+static bool count_answer(struct lookup *lookup)
+{
+	struct resolver *resolver = lookup->resolver;
+
+	resolver->questions--;
+	lookup->pending--;
+	if (lookup->domain != NULL) {
+		return true;
+	}
+	if (lookup->pending == 0) {
+		lookup_free(lookup);
+		loop_later(resolver->loop, &resolver->turn); /* it may be the end of all */
+	}
+	return false;
+}
+
 static void on_host(void *owner, const struct host_addresses *found)
 {
 	struct leg *leg = owner;
 	struct lookup *lookup = leg->lookup;
-	struct resolver *resolver = lookup->domain->resolver;
 
-	resolver->questions--;
+	if (!count_answer(lookup)) {
+		return;
+	}
+	leg->answered = true;
 	mx_add_addresses(&lookup->mx, leg->host, found->addresses, found->count, found->temporary);
 	lookup->unsure = lookup->unsure || found->temporary;
 	lower_expiry(lookup, found->expires_us);
-	if (--lookup->pending == 0) {
+	if (lookup->pending == 0) {
 		decide(lookup);
 	}
 }
 
 static void find_addresses(struct lookup *lookup)
 {
-	struct resolver *resolver = lookup->domain->resolver;
+	struct resolver *resolver = lookup->resolver;
 
 	lookup->pending = (unsigned)lookup->mx.count;
 	for (size_t i = 0; i < lookup->mx.count; i++) {
-		lookup->legs[i] = (struct leg){lookup, i};
+		lookup->legs[i] = (struct leg){lookup, i, false};
 		resolver->questions++;
 		hosts_find(resolver->hosts, lookup->mx.hosts[i].name, on_host, &lookup->legs[i]);
 	}
@@ -238,19 +276,40 @@ static void find_addresses(struct lookup *lookup)
 static void on_mx(void *owner, const struct dns_answer *answer)
 {
 	struct lookup *lookup = owner;
-	struct resolver *resolver = lookup->domain->resolver;
+	struct resolver *resolver = lookup->resolver;
 	const struct resolver_settings *settings = &resolver->settings;
+
+	if (!count_answer(lookup)) {
+		return;
+	}
 	enum failure failure = mx_read(&lookup->mx, answer);
 	int64_t life_us = answer->status == DNS_FOUND ? life_found_us(settings, answer->ttl_s)
 						      : life_negative_us(settings, answer->ttl_s);
 
-	resolver->questions--;
 	lookup->expires_us = loop_now_us(resolver->loop) + life_us;
 	if (failure != FAILURE_NONE || resolver->closing) {
 		conclude_failed(lookup, failure, life_us);
 	} else {
 		find_addresses(lookup);
 	}
+}
+
+static void on_deadline(void *owner)
+{
+	struct lookup *lookup = owner;
+
+	if (lookup->mx.count == 0) {
+		conclude_failed(lookup, FAILURE_DNS_TEMPORARY, 0);
+		return;
+	}
+	for (size_t i = 0; i < lookup->mx.count; i++) {
+		if (!lookup->legs[i].answered) {
+			lookup->mx.hosts[i].temporary = true;
+		}
+	}
+	lookup->unsure = true;
+	lower_expiry(lookup, loop_now_us(lookup->resolver->loop) + LIFE_TEMPORARY_US);
+	decide(lookup);
 }
 
 /* "host:port" without the port. */
@@ -267,15 +326,19 @@ static void look_up(struct domain *domain)
 	struct lookup *lookup = MEM_NEW(struct lookup);
 
 	domain->lookup = lookup;
+	lookup->resolver = resolver;
 	lookup->domain = domain;
 	lookup->mx.arena = arena_new(1024);
 	lookup->expires_us = INT64_MAX;
 	resolver->lookups++;
+	timer_init(&lookup->deadline, resolver->loop, on_deadline, lookup);
+	timer_set(&lookup->deadline, loop_now_us(resolver->loop) + resolver->settings.deadline_us);
 	if (domain->port != 0) {
 		mx_set_host(&lookup->mx, host_of(domain));
 		find_addresses(lookup);
 	} else {
 		resolver->questions++;
+		lookup->pending = 1;
 		dns_find(resolver->dns, cache_key(&domain->entry), DNS_MX, on_mx, lookup);
 	}
 }
@@ -309,8 +372,7 @@ static void domain_free(struct cache_entry *entry)
 
 	drop_requests(&domain->requests);
 	if (domain->lookup != NULL) {
-		arena_free(&domain->lookup->mx.arena);
-		mem_free(domain->lookup);
+		lookup_free(domain->lookup);
 	}
 	site_unref(&domain->site);
 	site_unref(&domain->known);
@@ -390,7 +452,7 @@ static struct site *numeric_site(struct resolver *resolver, struct slice host, u
 	mx.arena = arena_new(256);
 	mx_set_host(&mx, host);
 	mx_add_addresses(&mx, 0, &endpoint, 1, false);
-	site = site_new(&mx, port, resolver->sites);
+	site = site_new(&mx, port, true, resolver->sites);
 	arena_free(&mx.arena);
 	return site;
 }
@@ -412,6 +474,14 @@ void resolver_find_host(struct resolver *resolver, struct slice host, uint16_t p
 	buf_add_format(&key, ":%u", port);
 	want(resolver, buf_slice(&key), port, request);
 	buf_clear(&key);
+}
+
+bool resolver_allows(
+	const struct resolver *resolver, const struct site *site, const union endpoint *endpoint)
+{
+	return site->by_hand ||
+		(guard_allows(&resolver->settings, endpoint) &&
+			!guard_is_own(&resolver->settings, endpoint));
 }
 
 /* ---- beginning and end ---- */

@@ -49,7 +49,8 @@ struct site *site_new_failed(enum failure failure)
 }
 
 /* "mx1.test\nmx2.test\n\nbackup.test\n": an empty line where the preference gets worse. */
-static void make_key(const struct mx *mx, uint16_t port, char ret_key[SITE_KEY_DIGITS + 1])
+static void make_key(
+	const struct mx *mx, uint16_t port, bool by_hand, char ret_key[SITE_KEY_DIGITS + 1])
 {
 	uint8_t digest[DIGEST_BYTES];
 	struct buf text, hex;
@@ -65,6 +66,9 @@ static void make_key(const struct mx *mx, uint16_t port, char ret_key[SITE_KEY_D
 	}
 	if (port != 25) {
 		buf_add_number(&text, port);
+	}
+	if (by_hand) {
+		buf_add_byte(&text, '!');
 	}
 	digest_sha256(buf_slice(&text), digest);
 	codec_hex(&hex, slice_make((const char *)digest, SITE_KEY_DIGITS / 2));
@@ -130,11 +134,12 @@ static bool same_addresses(const struct site *a, const struct site *b)
 	return true;
 }
 
-struct site *site_new(const struct mx *mx, uint16_t port, struct map *sites)
+struct site *site_new(const struct mx *mx, uint16_t port, bool by_hand, struct map *sites)
 {
 	struct site *site = site_new_failed(FAILURE_NONE);
 
-	make_key(mx, port, site->key);
+	site->by_hand = by_hand;
+	make_key(mx, port, by_hand, site->key);
 	copy_hosts(site, mx, port);
 	struct site *known = map_get(sites, site_key(site));
 

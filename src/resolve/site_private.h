@@ -21,6 +21,7 @@ struct site_host {
 struct site {
 	unsigned refs;
 	enum failure failure;
+	bool by_hand; /* an operator wrote the host down: the guard has no say */
 	char key[SITE_KEY_DIGITS + 1];
 	struct map *sites; /* where it can be found by its key; NULL = nowhere */
 	struct site_host *hosts;
@@ -37,7 +38,7 @@ struct site *site_new_failed(enum failure failure);
  * Of the hosts of mx.  `sites` finds sites by key without counting as a reference:
  * the same set with the same addresses gives the same site again.
  */
-struct site *site_new(const struct mx *mx, uint16_t port, struct map *sites);
+struct site *site_new(const struct mx *mx, uint16_t port, bool by_hand, struct map *sites);
 
 /* The map goes: the sites that others still hold must not go back to it. */
 void site_forget_map(struct map *sites);

@@ -16,6 +16,8 @@
 #include "base/time.h"
 
 #define SERVERS_MAX 8
+#define LOOKUP_US (30 * TIME_SECOND_US)
+#define STALE_US (24 * 3600 * TIME_SECOND_US)
 #define OWN_MAX 4096
 
 static struct shape_limits limits_of(const struct config_pace *pace, bool provider)
@@ -246,6 +248,8 @@ void build_resolver(struct worker *worker, const struct config *config)
 		.min_ttl_us = config->dns.min_ttl_us,
 		.max_ttl_us = config->dns.max_ttl_us,
 		.negative_max_ttl_us = config->dns.negative_max_ttl_us,
+		.deadline_us = LOOKUP_US,
+		.stale_us = STALE_US,
 		.cache_max = config->dns.cache,
 		.port = config->delivery.port,
 		.allow = allow,

@@ -263,35 +263,56 @@ static bool room_for_sockets(const struct outlet *outlet)
 		outlet->equipment->config->limits.connections;
 }
 
-static void open_one(struct outlet *outlet)
+/* No host of the site may be tried from here. */
+static void refuse_site(struct outlet *outlet, enum failure failure, struct slice text)
+{
+	struct sessions_failure refusal = {.evidence = evidence_of_failure(PHASE_CONNECT, failure)};
+
+	refusal.evidence.text = text;
+	delivery_events.on_unreachable(outlet, &refusal);
+}
+
+/* The addresses to try, in order.  The guard sees each once more: settings may have changed. */
+static size_t choose_hosts(struct outlet *outlet, struct host_choice hosts[SITE_CHOICES])
 {
 	struct site_choice choices[SITE_CHOICES];
-	struct host_choice hosts[SITE_CHOICES];
 	bool anywhere = outlet->source->ipv4.version == 0 && outlet->source->ipv6.version == 0;
 	bool ipv6 = anywhere ||
 		(outlet->source->ipv6.version != 0 &&
 			(outlet->pace->ipv6 || outlet->source->ipv4.version == 0));
 	uint64_t random;
-	size_t n;
+	size_t n, kept = 0;
 
 	id_random_bytes(&random, sizeof(random));
 	n = site_plan(
 		outlet->site, anywhere || outlet->source->ipv4.version != 0, ipv6, random, choices);
-	if (n == 0) {
-		struct sessions_failure failure = {
-			.evidence = evidence_of_failure(PHASE_CONNECT, FAILURE_DNS_NO_ADDRESS)};
-
-		failure.evidence.text =
-			SLICE("the site has no address of a family that this source has");
-		delivery_events.on_unreachable(outlet, &failure);
-		return;
-	}
 	for (size_t i = 0; i < n; i++) {
-		hosts[i] = (struct host_choice){choices[i].host, choices[i].endpoint};
+		if (resolver_allows(outlet->worker->resolver, outlet->site, &choices[i].endpoint)) {
+			hosts[kept++] = (struct host_choice){choices[i].host, choices[i].endpoint};
+		}
+	}
+	if (n == 0) {
+		refuse_site(outlet, FAILURE_DNS_NO_ADDRESS,
+			SLICE("the site has no address of a family that this source has"));
+	} else if (kept == 0) {
+		refuse_site(outlet, FAILURE_GUARDED, slice_of(failure_text(FAILURE_GUARDED)));
+	}
+	return kept;
+}
+
+/* False when no address may be tried. */
+static bool open_one(struct outlet *outlet)
+{
+	struct host_choice hosts[SITE_CHOICES];
+	size_t n = choose_hosts(outlet, hosts);
+
+	if (n == 0) {
+		return false;
 	}
 	outlet->counted++;
 	lane_connecting(outlet->lane, loop_now_us(outlet->worker->loop));
 	sessions_want(outlet->sessions, hosts, n);
+	return true;
 }
 
 static void wait_for(struct outlet *outlet, const struct lane_answer *answer)
@@ -340,7 +361,9 @@ static void open_more(struct outlet *outlet)
 				loop_now_us(outlet->worker->loop) + TIME_SECOND_US / 10);
 			return;
 		}
-		open_one(outlet);
+		if (!open_one(outlet)) {
+			return;
+		}
 	}
 }
 

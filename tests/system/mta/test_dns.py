@@ -6,6 +6,7 @@ counts is which server got it, and what the job's last attempt says.
 import datetime
 
 from mtalib import WORLD
+from netnslib import connections_begun, private_network
 
 SERVERS = """
 hosts:
@@ -208,4 +209,57 @@ def test_dns_D16_500_domains_on_the_same_hosts_share_one_counter(stack):
         assert len({line["recipient"].split("@")[1] for line in s.world.ledger()}) == 500
         assert times[-1] - times[0] > 450 / 40
         assert most_at_a_time(s) <= 2
+        s.stop()
+
+
+RANGES = ["127.0.0.1", "0.1.2.3", "10.0.0.1", "100.64.0.1", "169.254.169.254", "172.16.0.1", "192.0.0.8",
+          "192.168.1.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fc00::1",
+          "fd12::1", "fe80::1", "ff02::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::1",
+          "2001::1"]
+
+
+def test_dns_N5_dns_D14_no_SYN_to_any_forbidden_range(stack):
+    """The kernel counts connections that are begun, in a network of the test's own where all addresses route."""
+    world = world_of("".join(f"""
+  - domain: "n{i}.test"
+    mx: "10 h{i}.test"
+  - domain: "h{i}.test"
+    {'aaaa' if ':' in address else 'a'}: "{address}"
+""" for i, address in enumerate(RANGES)))
+    sources = {"s1": {"ipv4": "127.0.5.1", "ipv6": "2003::5", "ehlo": "s1.shop.test"}}
+    people = [f"ann@n{i}.test" for i in range(len(RANGES))]
+    with private_network(), stack(world=world, config={
+            "guard": {"allow": []}, "sources": sources, "default_site": {"ipv6": True, "tls": "none"},
+            "timeouts": {"scale": 0.01}}) as s:
+        before = connections_begun()
+        campaign = s.campaign()
+        s.enqueue(campaign, people)
+        s.start()
+        assert s.check(campaign) == {"failed": len(RANGES)}
+        attempts = s.attempts(campaign)
+        assert {(a["enhanced"], a["phase"], a["category"]) for a in attempts} == {("5.4.4", "resolve", "routing-error")}
+        assert connections_begun() == before
+        s.stop()
+        # The counter would have told: where the operator allows it, connections are begun.
+        second = s.campaign(expires_s=2)
+        s.enqueue(second, ["ann@n2.test"])
+        s.start(guard={"allow": ["10.0.0.0/8"]})
+        s.check(second)
+        assert connections_begun() > before
+        s.stop()
+
+
+def test_dns_N5_a_stricter_guard_holds_for_what_was_resolved_before(stack):
+    with stack(config={"dns": {"min_ttl": "10m"}}) as s:
+        first = s.campaign()
+        s.enqueue(first, ["ann@d1.test"])
+        s.start()
+        assert s.check(first) == {"delivered": 1}
+        s.reload(guard={"allow": []})
+        s.wait(None, lambda _: "reloaded" in s.log_text(), timeout=10)
+        second = s.campaign()
+        s.enqueue(second, ["bob@d1.test"])
+        assert s.wait(second) == {"failed": 1}
+        assert [a["enhanced"] for a in s.attempts(second)] == ["5.4.4"]
+        assert len(s.world.events("connect")) == 1
         s.stop()

@@ -36,7 +36,7 @@ static struct site *site_from(const char *text, struct map *sites)
 		}
 		mx_add_addresses(&mx, mx.count++, addresses, n, false);
 	}
-	site = site_new(&mx, 25, sites);
+	site = site_new(&mx, 25, false, sites);
 	arena_free(&mx.arena);
 	return site;
 }

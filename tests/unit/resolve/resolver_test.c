@@ -39,8 +39,9 @@ static const struct {
 	{"flaky.test", 15, 300, 10, "mx1.test"},
 };
 
-static atomic_bool broken; /* the DNS answers SERVFAIL to all */
-static atomic_bool moved;  /* flaky.test is at mx2.test */
+static atomic_bool broken;           /* the DNS answers SERVFAIL to all */
+static atomic_bool moved;            /* flaky.test is at mx2.test */
+static _Atomic(const char *) silent; /* this name is never answered */
 
 static void add_data(struct buf *m, size_t i, const char *data)
 {
@@ -63,6 +64,9 @@ static void respond(const struct dns_query *query, struct buf *message, void *ar
 	struct buf records;
 
 	(void)arg;
+	if (atomic_load(&silent) != NULL && strcmp(atomic_load(&silent), query->name) == 0) {
+		return;
+	}
 	buf_init(&records, 0);
 	for (size_t i = 0; i < ARRAY_LEN(zone); i++) {
 		bool ours = strcmp(zone[i].name, query->name) == 0;
@@ -108,6 +112,8 @@ static const struct resolver_settings settings = {
 	.min_ttl_us = 60 * TIME_SECOND_US,
 	.max_ttl_us = 3600 * TIME_SECOND_US,
 	.negative_max_ttl_us = 300 * TIME_SECOND_US,
+	.deadline_us = 30 * TIME_SECOND_US,
+	.stale_us = 24 * 3600 * TIME_SECOND_US,
 	.cache_max = 1000,
 	.port = 25,
 };
@@ -259,6 +265,72 @@ Test(resolver, dns_N7_a_known_site_outlives_the_DNS)
 	world_clear(&w);
 }
 
+/* In the test the day is half a second. */
+Test(resolver, dns_N7_a_known_site_is_served_for_a_day_and_no_longer)
+{
+	struct resolver_settings brief = settings;
+	struct world w;
+
+	brief.min_ttl_us = brief.max_ttl_us = brief.negative_max_ttl_us = 1;
+	brief.stale_us = TIME_SECOND_US / 2;
+	world_init(&w, &brief);
+	resolve(&w, "flaky.test");
+	atomic_store(&broken, true);
+	usleep(100000);
+	cr_assert_str_eq(resolve(&w, "flaky.test"), "mx1.test=192.0.2.1:25");
+	usleep(600000);
+	loop_drain(w.loop); /* the loop's time */
+	cr_assert_str_eq(resolve(&w, "flaky.test"), "dns_temporary");
+	world_clear(&w);
+}
+
+Test(resolver, dns_N4_a_domain_has_a_deadline)
+{
+	struct resolver_settings brief = settings;
+	struct world w;
+
+	brief.deadline_us = 50000; /* a question takes up to 400 ms here */
+	world_init(&w, &brief);
+	for (int round = 0; round < 2; round++) {
+		int64_t begun_us = time_monotonic_us();
+
+		atomic_store(&silent, round == 0 ? "mx2.test" : "implicit.test");
+		w.in_call = true;
+		resolver_find(w.resolver, round == 0 ? SLICE("a.test") : SLICE("implicit.test"),
+			on_site, &w);
+		w.in_call = false;
+		while (w.answers == (unsigned)round) {
+			loop_drain(w.loop);
+			usleep(1000);
+		}
+		cr_assert_str_eq(buf_string(&w.said),
+			round == 0 ? "mx1.test=192.0.2.1:25" : "dns_temporary");
+		cr_assert_lt(time_monotonic_us() - begun_us, 300000);
+	}
+	loop_run(w.loop); /* what comes late is no harm */
+	cr_assert_eq(w.answers, 2);
+	world_clear(&w);
+}
+
+Test(resolver, dns_N4_may_be_freed_while_a_concluded_lookup_waits)
+{
+	struct resolver_settings brief = settings;
+	struct world w;
+
+	brief.deadline_us = 50000;
+	world_init(&w, &brief);
+	atomic_store(&silent, "mx2.test");
+	resolver_find(w.resolver, SLICE("a.test"), on_site, &w);
+	while (w.answers == 0) {
+		loop_drain(w.loop);
+		usleep(1000);
+	}
+	resolver_free(&w.resolver);
+	loop_run(w.loop);
+	cr_assert_eq(w.answers, 1);
+	world_clear(&w);
+}
+
 Test(resolver, a_site_that_moves_is_seen)
 {
 	struct resolver_settings brief = settings;
@@ -290,6 +362,38 @@ Test(resolver, dns_D10_and_the_guard_follow_a_reload)
 	resolver_change(w.resolver, &other);
 	cr_assert_str_eq(resolve(&w, "private.test"), "local.test=127.0.0.1:2525");
 	cr_assert_str_eq(resolve(&w, "a.test"), "mx1.test=192.0.2.1:2525");
+	world_clear(&w);
+}
+
+Test(resolver, dns_N5_the_guard_has_the_last_word)
+{
+	struct resolver_settings open = settings;
+	struct network all = {.prefix = 0};
+	union endpoint local, own;
+	struct world w;
+
+	cr_assert(endpoint_parse(SLICE("0.0.0.0"), 0, &all.address));
+	cr_assert(endpoint_parse(SLICE("127.0.0.1"), 25, &local));
+	cr_assert(endpoint_parse(SLICE("192.0.2.2"), 0, &own));
+	open.allow = &all;
+	open.allow_count = 1;
+	world_init(&w, &open);
+	cr_assert_str_eq(resolve(&w, "private.test"), "local.test=127.0.0.1:25");
+	cr_assert(resolver_allows(w.resolver, w.last, &local));
+	cr_assert(resolver_allows(w.resolver, w.last, &own));
+	open.own_addresses = &own;
+	open.own_address_count = 1;
+	open.allow_count = 0;
+	resolver_change(w.resolver, &open);
+	cr_assert_str_eq(resolve(&w, "private.test"), "local.test=127.0.0.1:25", "still known");
+	cr_assert(!resolver_allows(w.resolver, w.last, &local), "but not for a connection");
+	cr_assert(!resolver_allows(w.resolver, w.last, &own));
+	resolver_find_host(w.resolver, SLICE("127.0.0.1"), 25, on_site, &w);
+	loop_run(w.loop);
+	cr_assert(resolver_allows(w.resolver, w.last, &local), "an operator wrote it");
+	resolver_find_host(w.resolver, SLICE("local.test"), 25, on_site, &w);
+	loop_run(w.loop);
+	cr_assert(resolver_allows(w.resolver, w.last, &local), "and it is another site");
 	world_clear(&w);
 }
 
