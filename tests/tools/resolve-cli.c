@@ -6,9 +6,10 @@
  *
  * Options: --dns ADDRESS:PORT (several), --allow ADDRESS/PREFIX (several), --own-name
  * NAME, --own-address ADDRESS (several of each), --port N, --timeout MS (of one try),
- * --ipv6 (plans with both families), --plans N (counts of who is first in N plans),
- * --repeat N (all domains again), --last (print only the last answer), --together
- * (ask for all at once).  An argument HOST:PORT is a host that an operator named.
+ * --deadline MS (of a domain), --ipv6 (plans with both families), --plans N (counts of
+ * who is first in N plans), --repeat N (all domains again), --last (print only the last
+ * answer), --together (ask for all at once).  An argument HOST:PORT is a host that an
+ * operator named.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct tool {
 	struct question *questions;
 	size_t asked;
 	size_t answered;
+	int64_t begun_us;
 	uint64_t plans;
 	uint64_t repeat;
 	bool ipv6;
@@ -143,7 +145,8 @@ static void print(const struct tool *tool, const char *domain, const struct site
 	if (tool->plans > 0) {
 		add_counts(&line, tool, site);
 	}
-	buf_add_text(&line, "}\n");
+	buf_add_format(&line, ",\"at_ms\":%lld}\n",
+		(long long)(loop_now_us(tool->loop) - tool->begun_us) / 1000);
 	(void)fwrite(line.p, 1, line.n, stdout);
 	buf_clear(&line);
 }
@@ -239,6 +242,9 @@ static void read_option(struct tool *tool, int option, const char *value)
 	case 'p':
 		settings->port = (uint16_t)read_number(value);
 		break;
+	case 'D':
+		settings->deadline_us = (int64_t)read_number(value) * 1000;
+		break;
 	case 't':
 		tool->dns_settings.timeout_us = (int64_t)read_number(value) * 1000;
 		break;
@@ -271,6 +277,7 @@ static void read_options(struct tool *tool, int argc, char **argv)
 		{"own-address", required_argument, NULL, 'o'},
 		{"port", required_argument, NULL, 'p'},
 		{"timeout", required_argument, NULL, 't'},
+		{"deadline", required_argument, NULL, 'D'},
 		{"plans", required_argument, NULL, 'c'},
 		{"repeat", required_argument, NULL, 'r'},
 		{"ipv6", no_argument, NULL, '6'},
@@ -297,6 +304,8 @@ int main(int argc, char **argv)
 		.settings = {.min_ttl_us = 60 * TIME_SECOND_US,
 			.max_ttl_us = 3600 * TIME_SECOND_US,
 			.negative_max_ttl_us = 300 * TIME_SECOND_US,
+			.deadline_us = 30 * TIME_SECOND_US,
+			.stale_us = 24 * 3600 * TIME_SECOND_US,
 			.cache_max = 10000,
 			.port = 25},
 		.repeat = 1,
@@ -309,6 +318,7 @@ int main(int argc, char **argv)
 	read_options(&tool, argc, argv);
 	tool.questions = mem_array(tool.count * tool.repeat, sizeof(*tool.questions));
 	tool.loop = loop_new();
+	tool.begun_us = loop_now_us(tool.loop);
 	if (err_is(dns_open(tool.loop, &tool.dns_settings, &tool.dns))) {
 		usage("--dns");
 	}

@@ -312,6 +312,33 @@ domains:
     assert r.plan("tree.test") == ["127.0.20.1"]
 
 
+def test_dns_N4_a_domain_has_a_deadline(resolver):
+    """Names that do not answer: what is known by then decides."""
+    r = resolver("""
+domains:
+  - domain: "half.test"
+    mx: ["10 silent.test", "20 good.test"]
+  - domain: "none.test"
+    mx: ["10 silent.test", "20 mute.test"]
+  - domain: "late.test"
+    mx: "10 good.test"
+    delay: 2s
+  - domain: "silent.test"
+    fault: timeout
+  - domain: "mute.test"
+    fault: timeout
+  - domain: "good.test"
+    a: 127.0.20.1
+""")
+    options = ["--timeout", "3000", "--deadline", "300", "--together"]
+    begun = time.monotonic()
+    answers = {a["domain"]: a for a in r.run("half.test", "none.test", "late.test", options=options)}
+    assert [address for _, address in answers["half.test"]["plan"]] == ["127.0.20.1:25"]
+    assert answers["none.test"]["failure"] == answers["late.test"]["failure"] == "dns_temporary"
+    assert all(a["at_ms"] < 1000 for a in answers.values()), answers
+    assert time.monotonic() - begun < 30
+
+
 def test_dns_hosts_by_hand_are_not_guarded(resolver):
     r = resolver(BASE)
     assert r.find("127.0.0.1:2525", allow=[])["plan"] == [["127.0.0.1", "127.0.0.1:2525"]]
