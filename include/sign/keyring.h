@@ -24,6 +24,7 @@ struct keyring_settings {
 	size_t sets_max;       /* domains kept parsed */
 	unsigned rsa_bits_min; /* shorter keys are refused; 0 = 1024 */
 	bool ed25519;          /* use Ed25519 keys too, beside RSA */
+	bool needs_rsa;        /* never Ed25519 alone: most receivers would see no signature */
 };
 
 /* why gets the reason: no such directory, not readable, modes too open. */

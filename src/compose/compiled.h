@@ -59,6 +59,7 @@ struct raw_parts {
 	bool has_message_id;
 	bool has_to;
 	bool has_list_unsubscribe;
+	bool has_list_unsubscribe_post;
 	bool has_list_id;
 	bool has_feedback_id;
 	bool has_auto_submitted;

@@ -69,6 +69,7 @@ static const struct slice singles[] = {
 	{"Feedback-ID", 11},
 	{"List-Unsubscribe", 16},
 	{"List-Unsubscribe-Post", 21},
+	{"Auto-Submitted", 14},
 };
 
 const char *reserved_header(struct slice name)

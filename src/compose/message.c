@@ -205,14 +205,19 @@ static void add_mailto(struct run *run, struct buf *out)
 	buf_add(out, SLICE("?subject=unsubscribe"));
 }
 
-/* RFC 2369 and RFC 8058; the latter only where there is an https address. */
-static void add_list_unsubscribe(struct run *run)
+/*
+ * RFC 2369 and RFC 8058; the latter only where there is an https address.  On one line
+ * while that is short enough, for there are readers that do not unfold; else between the
+ * two addresses.
+ */
+static void add_list_unsubscribe(struct run *run, const struct raw_parts *present)
 {
 	struct slice url = unsubscribe_url(run);
 	struct buf *out = &run->message->bytes;
+	enum header_fault fault;
 	struct buf value;
 
-	buf_init(&value, HEADER_LINE_MAX);
+	buf_init(&value, HEADER_FIELD_MAX);
 	if (url.n > 0) {
 		buf_add_byte(&value, '<');
 		buf_add(&value, url);
@@ -221,11 +226,13 @@ static void add_list_unsubscribe(struct run *run)
 	buf_add_byte(&value, '<');
 	add_mailto(run, &value);
 	buf_add_byte(&value, '>');
-	check(run,
-		value.spoiled ? HEADER_LONG
-			      : header_add_plain(out, "List-Unsubscribe", buf_slice(&value)),
-		"List-Unsubscribe");
-	if (url.n > 0) {
+	fault = value.spoiled ? HEADER_LONG
+			      : header_add_line(out, "List-Unsubscribe", buf_slice(&value));
+	if (fault == HEADER_LONG && !value.spoiled) {
+		fault = header_add_plain(out, "List-Unsubscribe", buf_slice(&value));
+	}
+	check(run, fault, "List-Unsubscribe");
+	if (url.n > 0 && !present->has_list_unsubscribe_post) {
 		buf_add(out, SLICE("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
 	}
 	buf_clear(&value);
@@ -264,7 +271,7 @@ static void add_list_fields(struct run *run, const struct raw_parts *present)
 	struct buf *out = &run->message->bytes;
 
 	if (c->marketing && !present->has_list_unsubscribe) {
-		add_list_unsubscribe(run);
+		add_list_unsubscribe(run, present);
 	}
 	if (c->list_id.n > 0 && !present->has_list_id) {
 		check(run, header_add_phrase_id(out, "List-ID", c->list_name, c->list_id),

@@ -69,11 +69,17 @@ static enum body_trouble body_trouble(struct slice body)
 	return trouble;
 }
 
-static bool is_dropped(struct slice name)
+/* A To without an address, as "undisclosed-recipients:;": the recipient's takes its place. */
+static bool is_nobody(const struct header_field *f)
 {
-	return slice_equal_nocase(name, SLICE("Bcc")) ||
-		slice_equal_nocase(name, SLICE("Return-Path")) ||
-		slice_equal_nocase(name, SLICE("Authentication-Results"));
+	return slice_equal_nocase(f->name, SLICE("To")) && slice_find(f->value, '@') == f->value.n;
+}
+
+static bool is_dropped(const struct header_field *f)
+{
+	return slice_equal_nocase(f->name, SLICE("Bcc")) ||
+		slice_equal_nocase(f->name, SLICE("Return-Path")) ||
+		slice_equal_nocase(f->name, SLICE("Authentication-Results")) || is_nobody(f);
 }
 
 static void note_field(struct raw *raw, const struct header_field *f)
@@ -87,6 +93,7 @@ static void note_field(struct raw *raw, const struct header_field *f)
 		{SLICE("Message-ID"), &parts->has_message_id},
 		{SLICE("To"), &parts->has_to},
 		{SLICE("List-Unsubscribe"), &parts->has_list_unsubscribe},
+		{SLICE("List-Unsubscribe-Post"), &parts->has_list_unsubscribe_post},
 		{SLICE("List-ID"), &parts->has_list_id},
 		{SLICE("Feedback-ID"), &parts->has_feedback_id},
 		{SLICE("Auto-Submitted"), &parts->has_auto_submitted},
@@ -148,7 +155,7 @@ static void take_field(struct raw *raw, const struct header_field *f)
 
 	memcpy(name, f->name.p, f->name.n);
 	name[f->name.n] = '\0';
-	if (is_dropped(f->name)) {
+	if (is_dropped(f)) {
 		return;
 	}
 	if (!is_clean(f->whole)) {

@@ -220,7 +220,8 @@ static void print_record(const struct key *key)
 static int show_key(const char *directory, const struct id *tenant, const char *domain,
 	const char *selector, struct buf *why)
 {
-	const struct keyring_settings settings = {slice_of(directory), 1, 0, true};
+	const struct keyring_settings settings = {
+		.directory = slice_of(directory), .sets_max = 1, .ed25519 = true};
 	struct keyring *keyring;
 	struct key_set *set;
 	struct buf pins;

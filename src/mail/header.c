@@ -16,7 +16,8 @@
 
 enum {
 	FOLD = 78,
-	WORD_LONG = 60, /* a longer word of free text is encoded, for encoded words fold */
+	FOLD_ENCODED = 76, /* of a line with an encoded word, RFC 2047 section 2 */
+	WORD_LONG = 60,    /* a longer word of free text is encoded, for encoded words fold */
 	NAME_LONG = 76,
 	SEGMENT = 60, /* of a continued parameter, RFC 2231 section 3 */
 };
@@ -230,7 +231,7 @@ static void add_bracketed(struct buf *out, size_t column, struct slice phrase, s
 {
 	if (phrase.n > 0) {
 		column = add_phrase(out, column, phrase);
-		buf_add_text(out, column + inner.n + 3 > FOLD ? "\r\n " : " ");
+		buf_add_text(out, column + inner.n + 3 > FOLD_ENCODED ? "\r\n " : " ");
 	}
 	buf_add_byte(out, '<');
 	buf_add(out, inner);

@@ -36,6 +36,7 @@ struct keyring {
 	size_t sets_max;
 	unsigned rsa_bits_min;
 	bool ed25519;
+	bool needs_rsa;
 	struct map *sets;
 	struct list order;
 };
@@ -74,6 +75,7 @@ struct err keyring_open(
 	keyring->sets_max = settings->sets_max > 0 ? settings->sets_max : 1;
 	keyring->rsa_bits_min = settings->rsa_bits_min;
 	keyring->ed25519 = settings->ed25519;
+	keyring->needs_rsa = settings->needs_rsa;
 	keyring->sets = map_new();
 	list_init(&keyring->order);
 	*ret_keyring = keyring;
@@ -229,6 +231,25 @@ static void write_pins(struct key_set *set)
 	buf_clear(&text);
 }
 
+/* RFC 8463 section 3: receivers that do not know Ed25519 must find something they know. */
+static bool has_what_it_needs(
+	const struct keyring *keyring, const struct key_set *set, struct buf *why)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (!key_is_ed25519(&set->keys[i])) {
+			return true;
+		}
+	}
+	if (keyring->needs_rsa && set->count > 0) {
+		buf_add_format(why,
+			"the domain %s has Ed25519 keys only, which many receivers do not know: "
+			"make an RSA key beside them with 'penguinctl key add'",
+			set->domain);
+		return false;
+	}
+	return true;
+}
+
 /* NULL when the folder has no key that is wanted, or one that cannot be used. */
 static struct key_set *read_folder(const struct keyring *keyring, int folder, struct slice domain,
 	struct slice selectors, struct buf *why)
@@ -251,7 +272,7 @@ static struct key_set *read_folder(const struct keyring *keyring, int folder, st
 		free(entries[i]);
 	}
 	free(entries);
-	if (!fine || set->count == 0) {
+	if (!fine || set->count == 0 || !has_what_it_needs(keyring, set, why)) {
 		key_set_free(set);
 		return NULL;
 	}

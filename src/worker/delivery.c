@@ -6,10 +6,13 @@
  * costs no fresh memory.  Signing is the dearest step of a message; at most 5 ms
  * of it are done a turn, so that timers and sockets stay lively.
  */
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "classify/classify.h"
+#include "mail/header.h"
 #include "parts.h"
 
 #define SIGNING_TURN_US 5000
@@ -106,28 +109,37 @@ static enum failure compose(struct delivery *delivery)
 	return composer_make(plan->worker->composer, plan->content, &input, &delivery->message);
 }
 
-static uint64_t size_of(const struct delivery *delivery)
+static size_t signature_size(const struct delivery *delivery)
 {
 	const struct plan *plan = delivery->plan;
-	uint64_t size = delivery->message.bytes.n;
 
-	if (plan->keys != NULL) {
-		size += signer_size(plan->worker->signer, plan->keys,
-			message_headers(&delivery->message), plan->job->first_us);
-	}
-	return size;
+	return plan->keys == NULL
+		? 0
+		: signer_size(plan->worker->signer, plan->keys, message_headers(&delivery->message),
+			  plan->job->first_us);
 }
 
-static void fill_envelope(struct delivery *delivery)
+/* Failure: signatures and all, its header would be more than large receivers take. */
+static enum failure fill_envelope(struct delivery *delivery)
 {
+	struct message *message = &delivery->message;
+	size_t signature = signature_size(delivery);
+
+	if (message->header_bytes + signature > HEADER_BLOCK_MAX) {
+		(void)snprintf(message->fault, sizeof(message->fault),
+			"its header has %zu octets with its signatures, of at most %d",
+			message->header_bytes + signature, HEADER_BLOCK_MAX);
+		return FAILURE_COMPOSE;
+	}
 	id_text(delivery->plan->job->id, delivery->envid);
 	delivery->envelope = (struct envelope){
-		.mail_from = address_text(&delivery->message.mail_from),
-		.rcpt_to = address_text(&delivery->message.recipient),
+		.mail_from = address_text(&message->mail_from),
+		.rcpt_to = address_text(&message->recipient),
 		.envid = slice_of(delivery->envid),
-		.utf8 = delivery->message.utf8,
-		.size_bytes = size_of(delivery),
+		.utf8 = message->utf8,
+		.size_bytes = message->bytes.n + signature,
 	};
+	return FAILURE_NONE;
 }
 
 static void fail_compose(struct delivery *delivery, enum failure failure)
@@ -176,7 +188,9 @@ struct delivery *delivery_prepare(struct outlet *outlet)
 		delivery->outlet = outlet;
 		failure = compose(delivery);
 		if (failure == FAILURE_NONE) {
-			fill_envelope(delivery);
+			failure = fill_envelope(delivery);
+		}
+		if (failure == FAILURE_NONE) {
 			return delivery;
 		}
 		fail_compose(delivery, failure);

@@ -162,6 +162,7 @@ static bool open_keys(struct worker *worker, const struct config *config, struct
 		.directory = slice_of(config->keys.directory),
 		.sets_max = config->keys.cache,
 		.ed25519 = true,
+		.needs_rsa = true,
 	};
 
 	if (err_is(keyring_open(&settings, &worker->keyring, why))) {

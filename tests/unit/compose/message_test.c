@@ -2,9 +2,14 @@
 #include "compose/message.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "base/err.h"
+#include "base/mem.h"
+#include "mail/header.h"
 #include "mail/verp.h"
 #include "no_leaks.h"
 
@@ -116,6 +121,10 @@ Test(message, gen_G8_unsubscribe)
 	cr_expect(says(text, "List-Unsubscribe: <https://t.example.org/u/"));
 	cr_expect(says(text, "@bounce.example.org?subject=unsubscribe>\r\n"));
 	cr_expect(says(text, "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+	cr_expect(slice_find(slice_of(strstr(text, "\r\nList-Unsubscribe: ") + 2), '\n') >
+			slice_search(slice_of(strstr(text, "\r\nList-Unsubscribe: ") + 2),
+				SLICE("?subject=unsubscribe>")),
+		"on one line");
 	cr_expect(!says(text, "Auto-Submitted"));
 	settings.tracking_domain = SLICE("");
 	text = make_json("{" BASE "}");
@@ -520,5 +529,206 @@ Test(message, parts)
 		"Content-Type: text/html; charset=utf-8\r\n"
 		"Content-Transfer-Encoding: base64\r\n\r\nPGI+zrHOss6zPC9iPg==\r\n"));
 	cr_expect(!says(text, "multipart"));
+	teardown();
+}
+
+static unsigned count_fields(const char *name)
+{
+	struct slice block = message_headers(&message);
+	struct header_field f;
+	unsigned n = 0;
+
+	while (header_next(&block, &f)) {
+		n += slice_equal_nocase(f.name, slice_of(name));
+	}
+	return n;
+}
+
+/* RFC 5322 section 3.6, and what providers count: whatever the letters' case. */
+static const char *const once[] = {"From", "Sender", "Reply-To", "To", "Cc", "Message-ID",
+	"In-Reply-To", "References", "Subject", "Date", "MIME-Version", "Content-Type", "List-ID",
+	"Feedback-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "Auto-Submitted"};
+
+static void turn_case(char *text)
+{
+	for (; *text != '\0'; text++) {
+		*text ^=
+			(*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ? 0x20 : 0;
+	}
+}
+
+Test(message, gen_G1_no_field_twice_whatever_its_case)
+{
+	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
+		char other[40];
+		struct buf raw;
+		struct buf json;
+		struct buf faults;
+
+		(void)snprintf(other, sizeof(other), "%s", once[i]);
+		turn_case(other);
+		buf_init(&raw, 0);
+		buf_init(&json, 0);
+		buf_init(&faults, 0);
+		buf_add_format(&raw, "From: a@b.example\n%s: c@d.example\n%s: c@d.example\n\nx",
+			once[i], other);
+		cr_expect_null(compile(buf_slice(&raw), true, &faults), "%s twice", once[i]);
+		cr_expect(says(buf_string(&faults), "it is there twice"), "%s", once[i]);
+		buf_reset(&faults);
+		buf_add_format(&json, "{" BASE ",\"headers\":{\"%s\":\"1\",\"%s\":\"2\"}}", once[i],
+			other);
+		cr_expect_null(compile(buf_slice(&json), false, &faults), "%s twice", once[i]);
+		buf_clear(&raw);
+		buf_clear(&json);
+		buf_clear(&faults);
+	}
+	teardown();
+}
+
+/* What is ours to add is not added to what is there. */
+Test(message, gen_G1_raw_fields_are_not_doubled_by_ours)
+{
+	settings.feedback_sender = SLICE("penguins");
+	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
+		struct buf raw;
+
+		buf_init(&raw, 0);
+		buf_add_text(&raw, i == 0 ? "" : "From: a@b.example\n");
+		buf_add_format(
+			&raw, "%s: c@d.example\nContent-Type: text/plain\n\n\xc3\xa4\n", once[i]);
+		if (slice_equal(slice_of(once[i]), SLICE("Content-Type"))) {
+			buf_reset(&raw);
+			buf_add_text(&raw, "From: a@b.example\nContent-Type: text/plain\n\nx\n");
+		}
+		(void)make(buf_slice(&raw), true);
+		cr_expect_eq(count_fields(once[i]), 1, "%s: %u", once[i], count_fields(once[i]));
+		cr_expect_eq(count_fields("From"), 1);
+		cr_expect_eq(count_fields("Content-Transfer-Encoding") > 1, false);
+		buf_clear(&raw);
+	}
+	teardown();
+}
+
+Test(message, gen_G5_to_is_the_recipient)
+{
+	static const char *const nobodies[] = {
+		"To:\n", "To: undisclosed-recipients:;\n", "to: friends: ;\n", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(nobodies); i++) {
+		struct buf raw;
+		const char *text;
+
+		buf_init(&raw, 0);
+		buf_add_format(&raw, "From: a@b.example\nBcc: x@y.example\nbCC: z@y.example\n%s\nx",
+			nobodies[i]);
+		text = make(buf_slice(&raw), true);
+		cr_expect(says(text, "\r\nTo: Ann@example.net\r\n"), "%s", text);
+		cr_expect_eq(count_fields("To"), 1);
+		cr_expect_eq(count_fields("Bcc"), 0);
+		cr_expect(!says(text, "undisclosed") && !says(text, "y.example"));
+		buf_clear(&raw);
+	}
+	teardown();
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct id));
+}
+
+/* The left side is the job's id: as unique as that, and the same at every attempt. */
+Test(message, gen_G3_message_ids_are_all_different, .timeout = 600)
+{
+	size_t count = getenv("PENGUIN_FULL") != NULL ? 10000000 : 200000;
+	struct buf faults;
+	struct content *content;
+	struct id *seen = mem_array(count, sizeof(*seen));
+
+	buf_init(&faults, 0);
+	content = compile(SLICE("{" FROM "\"subject\":\"s\",\"text\":\"t\"}"), false, &faults);
+	for (size_t i = 0; i < count; i++) {
+		struct slice text;
+		size_t at;
+
+		input.job = id_make(INT64_C(1764000000000) + (int64_t)(i / 10000));
+		cr_assert(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+		text = message_headers(&message);
+		at = slice_search(text, SLICE("\r\nMessage-ID: <")) + 15;
+		cr_assert(id_parse(slice_first(slice_from(text, at), ID_TEXT), &seen[i]));
+		cr_assert(
+			slice_starts(slice_from(text, at + ID_TEXT), SLICE("@shop.example>\r\n")));
+	}
+	qsort(seen, count, sizeof(*seen), compare_ids);
+	for (size_t i = 1; i < count; i++) {
+		cr_assert_neq(compare_ids(&seen[i - 1], &seen[i]), 0);
+	}
+	content_unref(&content);
+	mem_free(seen);
+	buf_clear(&faults);
+	teardown();
+}
+
+/* Names that go into DNS or on the wire are A-labels, wherever they come from. */
+Test(message, gen_G15_domains_are_a_labels)
+{
+	struct content *content;
+	struct buf faults;
+	const char *text;
+
+	settings.bounce_domain = SLICE("r\xc3\xbc"
+				       "ck.example");
+	settings.tracking_domain = SLICE("t.B\xc3\xbc"
+					 "cher.example");
+	input.recipient = SLICE("ann@B\xc3\x9c"
+				"CHER.example");
+	buf_init(&faults, 0);
+	content = compile(SLICE("{\"from\":\"news@B\xc3\xbc"
+				"cher.example\",\"subject\":\"s\",\"text\":\"t\"}"),
+		false, &faults);
+	cr_assert_not_null(content, "%s", buf_string(&faults));
+	cr_expect_str_eq(content_from_domain(content), "xn--bcher-kva.example");
+	cr_assert(composer_make(composer, content, &input, &message) == FAILURE_NONE);
+	text = buf_string(&message.bytes);
+	cr_expect(says(text, "From: news@xn--bcher-kva.example\r\n"));
+	cr_expect(says(text, "To: ann@xn--bcher-kva.example\r\n"));
+	cr_expect(says(text, "0123456789ab@xn--bcher-kva.example>\r\n"));
+	cr_expect(says(text, "<https://t.xn--bcher-kva.example/u/"));
+	cr_expect(says(text, "@xn--rck-hoa.example?subject=unsubscribe>"), "%s", text);
+	cr_expect(slice_equal(address_domain(&message.mail_from), SLICE("xn--rck-hoa.example")));
+	cr_expect(!message.utf8 && codec_is_ascii(buf_slice(&message.bytes)));
+	content_unref(&content);
+	buf_clear(&faults);
+	teardown();
+}
+
+Test(message, gen_G17_a_header_has_a_size)
+{
+	for (size_t fields = 1; fields <= 30; fields++) {
+		struct buf json;
+		struct buf value;
+		const char *text;
+
+		buf_init(&json, 0);
+		buf_init(&value, 0);
+		for (int i = 0; i < 120; i++) {
+			buf_add_text(&value, "word ");
+		}
+		buf_add_text(&json, "{" BASE ",\"headers\":{");
+		for (size_t i = 0; i < fields; i++) {
+			buf_add_format(&json, "%s\"X-%zu\":\"%s\"", i > 0 ? "," : "", i,
+				buf_string(&value));
+		}
+		buf_add_text(&json, "}}");
+		text = make_json(buf_string(&json));
+		if (message.bytes.n > 0) {
+			cr_expect_lt(message.header_bytes, HEADER_BLOCK_MAX - 2000);
+		} else {
+			cr_expect(says(text, "its header has more than"), "%s", text);
+		}
+		cr_expect_eq(message.bytes.n > 0, fields < 23, "%zu fields", fields);
+		buf_clear(&json);
+		buf_clear(&value);
+	}
+	input.vars = SLICE("{}");
 	teardown();
 }

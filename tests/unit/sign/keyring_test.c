@@ -458,3 +458,32 @@ Test(keyring, a_directory_that_is_not_there)
 	cr_assert_gt(why.n, 0);
 	buf_clear(&why);
 }
+
+/* RFC 8463 section 3: beside RSA, never in its place. */
+Test(keyring, gen_G13_ed25519_never_signs_alone)
+{
+	struct keyring_settings settings = {.sets_max = 10, .ed25519 = true, .needs_rsa = true};
+	struct keyring *keyring;
+	struct key_set *set;
+	struct bench bench;
+	struct buf why;
+
+	bench_open(&bench, 10);
+	bench_add_key(&bench, &bench.tenant, "example.org", "e1", KEY_ED25519);
+	settings.directory = slice_of(bench.directory);
+	buf_init(&why, 0);
+	cr_assert(!err_is(keyring_open(&settings, &keyring, &why)));
+	cr_expect_null(keyring_find(keyring, &bench.tenant, SLICE("example.org"), SLICE(""), &why));
+	cr_expect_neq(slice_search(buf_slice(&why), SLICE("make an RSA key")), why.n, "%s",
+		buf_string(&why));
+	bench_add_key(&bench, &bench.tenant, "example.org", "r1", KEY_RSA_2048);
+	buf_reset(&why);
+	keyring_reload(keyring);
+	set = keyring_find(keyring, &bench.tenant, SLICE("example.org"), SLICE(""), &why);
+	cr_assert_not_null(set, "%s", buf_string(&why));
+	cr_expect_eq(key_set_count(set), 2);
+	key_set_unref(&set);
+	keyring_close(&keyring);
+	buf_clear(&why);
+	bench_clear(&bench);
+}
