@@ -39,7 +39,7 @@ class MailHost:
     """A receiver in a jail; what is in capitals and what raises here is its own."""
 
     NAME = ""
-    TLS_WORD = ""  # in its Received field, of what came inside TLS
+    TLS_WORD = ""  # in a Received field of what came inside TLS
     TLS_WORKS = True
     NUMBER = 0
     PACKAGES = ()
@@ -90,12 +90,15 @@ class MailHost:
         """How many messages are still in its queue."""
         raise NotImplementedError
 
+    @property
+    def boxes(self):
+        """Where its Maildirs are."""
+        return self.jail.directory / "box"
+
     def collect(self, count):
         """The letters that came since the last time, when all are there and the queue is empty."""
-        box = self.jail.directory / "box"
-
         def fresh():
-            return [path for path in box.rglob("new/*") if path not in self.seen]
+            return [path for path in self.boxes.rglob("new/*") if path not in self.seen]
 
         self.jail.wait(lambda: len(fresh()) >= count and self.waiting() == 0,
                        f"{self.NAME} has {len(fresh())} of {count} letters")
