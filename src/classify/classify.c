@@ -1,8 +1,8 @@
 /*
  * What a reply or a failure means.
  *
- * Three questions, each with a table.  What is it about: the enhanced code if the
- * server gave one that says something, else the code, each perhaps only in one
+ * Three questions, each with a table.  What is it about: greylisting where the text
+ * says so; the enhanced code if the server gave one that says something, else the code, each perhaps only in one
  * phase (the same 550 blames the sender after MAIL and the recipient after RCPT).
  * Whom does it concern: the category where it knows, else the phase.  What becomes
  * of the job: the first digit, but a refusal before MAIL says nothing about a
@@ -213,19 +213,42 @@ static bool fits(const struct rule *rule, const struct evidence *evidence)
 		(rule->phases & PHASE_BIT(evidence->phase)) != 0;
 }
 
+static bool is_in(enum phase phase, unsigned phases)
+{
+	return (PHASE_BIT(phase) & phases) != 0;
+}
+
+static bool contains_nocase(struct slice text, struct slice word)
+{
+	for (size_t at = 0; at + word.n <= text.n; at++) {
+		if (slice_starts_nocase(slice_from(text, at), word)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* postgrey says 450 4.2.0, others 451 4.3.0 or no enhanced code: only the word is the same. */
+static bool names_greylisting(struct slice text)
+{
+	return contains_nocase(text, SLICE("greylist")) ||
+		contains_nocase(text, SLICE("graylist")) ||
+		contains_nocase(text, SLICE("grey-list")) ||
+		contains_nocase(text, SLICE("grey list"));
+}
+
 static enum category category_of(const struct evidence *evidence)
 {
+	if (evidence->code / 100 == 4 && is_in(evidence->phase, IN_MAIL | IN_RCPT | IN_TEXT) &&
+		names_greylisting(evidence->text)) {
+		return CATEGORY_GREYLISTED;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		if (fits(&rules[i], evidence)) {
 			return rules[i].category;
 		}
 	}
 	return CATEGORY_UNKNOWN;
-}
-
-static bool is_in(enum phase phase, unsigned phases)
-{
-	return (PHASE_BIT(phase) & phases) != 0;
 }
 
 static enum scope scope_of(enum category category, const struct evidence *evidence)

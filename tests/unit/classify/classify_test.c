@@ -121,6 +121,45 @@ Test(classify, smtp_S3_replies)
 	}
 }
 
+/* As real servers write it. */
+static const struct {
+	const char *text;
+	enum phase phase;
+	unsigned code;
+	struct enhanced enhanced;
+	enum category category;
+} greylisters[] = {
+	{"<a@b.test>: Recipient address rejected: Greylisted, see http://postgrey.test/help",
+		PHASE_RCPT, 450, {4, 2, 0}, CATEGORY_GREYLISTED},
+	{"Greylisting in action, please come back in 00:05:00", PHASE_RCPT, 451, {4, 7, 1},
+		CATEGORY_GREYLISTED},
+	{"GreyListed, try again later", PHASE_DOT, 451, {0}, CATEGORY_GREYLISTED},
+	{"you are graylisted", PHASE_MAIL, 450, {4, 3, 0}, CATEGORY_GREYLISTED},
+	{"Grey-listed", PHASE_DATA, 450, {0}, CATEGORY_GREYLISTED},
+	{"still on our grey list", PHASE_RCPT, 452, {0}, CATEGORY_GREYLISTED},
+	{"grey lists", PHASE_RCPT, 450, {4, 2, 0}, CATEGORY_GREYLISTED},
+	{"greylis", PHASE_RCPT, 450, {0}, CATEGORY_SERVER_ERROR},
+	{"Greylisted for good", PHASE_RCPT, 550, {0}, CATEGORY_INVALID_RECIPIENT},
+	{"Greylisted", PHASE_GREETING, 450, {0}, CATEGORY_SERVER_ERROR},
+	{"", PHASE_RCPT, 450, {4, 2, 0}, CATEGORY_SERVER_ERROR},
+};
+
+Test(classify, greylisting_by_its_name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(greylisters); i++) {
+		struct evidence evidence = {
+			.phase = greylisters[i].phase,
+			.code = greylisters[i].code,
+			.enhanced = greylisters[i].enhanced,
+			.text = slice_of(greylisters[i].text),
+		};
+		struct verdict verdict = classify(&evidence, (struct slice){NULL, 0});
+
+		cr_assert_eq(verdict.category, greylisters[i].category, "%s: %s",
+			greylisters[i].text, category_word(verdict.category));
+	}
+}
+
 static const struct {
 	enum failure failure;
 	enum phase phase;
