@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from allhosts import HOSTS  # noqa: E402
+from allhosts import ALL  # noqa: E402
 from jail import NETWORK, free_port, need_namespaces  # noqa: E402
 from judges import Verifiers  # noqa: E402
 from mailhost import make_authority  # noqa: E402
@@ -15,7 +15,7 @@ from mtalib import Stack  # noqa: E402
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    return make_authority(tmp_path_factory.mktemp("authority"), [f"mx.{name}.test" for name in HOSTS])
+    return make_authority(tmp_path_factory.mktemp("authority"), [f"mx.{name}.test" for name in ALL])
 
 
 @pytest.fixture(scope="session")
@@ -23,12 +23,12 @@ def receivers(tmp_path_factory, authority):
     """Gives a receiver by its name."""
     need_namespaces()
     running = {}
-    port = free_port(*[f"{NETWORK}.{kind.NUMBER}" for kind in HOSTS.values()])
+    port = free_port(*[f"{NETWORK}.{kind.NUMBER}" for kind in ALL.values()])
     top = tmp_path_factory.mktemp("receivers")
 
     def get(name):
         if name not in running:
-            running[name] = HOSTS[name](top / name, authority, port).__enter__()
+            running[name] = ALL[name](top / name, authority, port).__enter__()
         return running[name]
 
     yield get

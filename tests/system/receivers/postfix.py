@@ -20,7 +20,7 @@ smtpd_tls_security_level = may
 smtpd_tls_cert_file = /srv/host.pem
 smtpd_tls_key_file = /srv/host.key
 smtpd_tls_received_header = yes
-smtpd_recipient_restrictions = reject_unauth_destination
+smtpd_relay_restrictions = reject_unauth_destination
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 {more}
