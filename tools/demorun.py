@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
 
 from mtalib import BUILD, DOMAIN, Stack  # noqa: E402
+from zonelib import GOOD, world_with  # noqa: E402
 
 CTL = BUILD / "src" / "main" / "penguinctl"
 PGTEMP = ROOT / "tests" / "pgtemp"
@@ -205,8 +206,11 @@ def run(stack, boxes):
     campaign = ctl(dsn, "campaign", "create", "spring news", "--tenant", "acme", "--content", "news",
                    "--pool", "default").strip()
     ctl(dsn, "enqueue", "--tenant", "acme", "--campaign", "spring news", stack.directory / "people.csv")
+    config = stack.write_config()
+    say("\n== Would large receivers take it?")
+    ctl(dsn, "-c", config, "preflight", "spring news", "--tenant", "acme")
     say("\n== Sending")
-    ctl(dsn, "campaign", "start", "spring news", "--tenant", "acme")
+    ctl(dsn, "-c", config, "campaign", "start", "spring news", "--tenant", "acme")
     stack.start()
     progress(stack, campaign, TOTAL)
     attempts = session.value("SELECT count(*) FROM penguin.attempts WHERE state = 'retrying'")
@@ -256,7 +260,7 @@ def tell(dsn, directory, keep, interrupts):
     with contextlib.ExitStack() as stacks:
         with interrupts.hold():
             stack = stacks.enter_context(Stack(
-                dsn, directory, world=WORLD, content=CONTENT, world_options=["--mailboxes", str(boxes)],
+                dsn, directory, world=world_with(GOOD, WORLD), content=CONTENT, world_options=["--mailboxes", str(boxes)],
                 config={"retry": {"first": "2s"}, "default_site": {"connections": 4}}))
         fine = run(stack, boxes)
         where_next(stack, keep)

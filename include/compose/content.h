@@ -52,4 +52,7 @@ struct slice content_variant_name(const struct content *content, size_t variant)
  */
 const char *content_from_domain(const struct content *content);
 
+/* Is it mail that the recipient must be able to unsubscribe from? */
+bool content_is_marketing(const struct content *content);
+
 #endif

@@ -67,6 +67,7 @@ const struct key *key_set_key(const struct key_set *set, size_t at);
 void key_record_name(const struct key *key, struct buf *out);
 void key_record_text(const struct key *key, struct buf *out);
 
+bool key_is_rsa(const struct key *key); /* else Ed25519 */
 unsigned key_bits(const struct key *key);
 
 /*

@@ -206,3 +206,8 @@ const char *content_from_domain(const struct content *content)
 
 	return from->text + from->local_length + 1;
 }
+
+bool content_is_marketing(const struct content *content)
+{
+	return content->marketing;
+}

@@ -5,12 +5,16 @@
  * feed, so a pause is effective within seconds for a campaign of any size.  The numbers
  * of show are those that the database keeps, not counted anew.
  */
+#include <jansson.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/time.h"
 #include "command.h"
 #include "model/job.h"
@@ -18,8 +22,10 @@
 static const char *const states[] = {"waiting", "leased", "retrying", "in_doubt", "delivered",
 	"bounced", "expired", "suppressed", "cancelled", "failed"};
 
+#define COLUMN_STATE 3
 #define COLUMN_COMMITTED 12
 #define COLUMN_STATES 13
+#define COLUMN_PREFLIGHT 23
 
 static int find(struct ctl *ctl, char tenant[ID_TEXT + 1], char id[ID_TEXT + 1])
 {
@@ -116,9 +122,85 @@ static int change(struct ctl *ctl, enum sql_id statement, const char *refused)
 	return 0;
 }
 
+/* Who gave the command: by their own name also behind sudo. */
+static void add_person(const struct ctl *ctl, struct buf *json)
+{
+	const char *name = ctl_option(ctl, "by", getenv("SUDO_USER"));
+	const struct passwd *user = getpwuid(geteuid());
+	char host[HOST_NAME_MAX + 1] = "";
+	struct buf person;
+
+	buf_init(&person, 0);
+	(void)gethostname(host, sizeof(host) - 1);
+	if (name == NULL) {
+		name = user != NULL ? user->pw_name : "somebody";
+	}
+	buf_add_format(&person, "%s@%s", name, host);
+	codec_json(json, buf_slice(&person));
+	buf_clear(&person);
+}
+
+/* What is kept with the campaign: what preflight said, and who started it all the same. */
+static int note(struct ctl *ctl, const char *tenant, const char *id, const char *verdict)
+{
+	const char *why = ctl_option(ctl, "force", NULL);
+	struct buf json;
+	int code;
+
+	buf_init(&json, 0);
+	buf_add_format(&json, "{\"verdict\":\"%s\",\"at\":\"", verdict);
+	time_add_rfc3339(&json, time_wall_us());
+	buf_add_text(&json, "\",\"by\":");
+	add_person(ctl, &json);
+	if (why != NULL) {
+		buf_add_text(&json, ",\"forced\":");
+		codec_json(&json, slice_of(why));
+	}
+	buf_add_byte(&json, '}');
+	code = ctl_run(
+		ctl, SQL_CAMPAIGN_PREFLIGHT, (const char *const[]){tenant, id, buf_string(&json)});
+	buf_clear(&json);
+	return code;
+}
+
+static int refuse(int code, const char *verdict)
+{
+	if (strcmp(verdict, "not checked") == 0) {
+		return code;
+	}
+	return ctl_fail(code,
+		"not started: %s; --force WHY starts it all the same, and is kept with it",
+		code == EX_TEMPFAIL ? "the DNS did not answer all questions, try again"
+				    : "do what stands behind =>, then start it again");
+}
+
 int campaign_start(struct ctl *ctl)
 {
-	return change(ctl, SQL_CAMPAIGN_START, "is no draft: it was started before (resume?)");
+	static const char *const refused = "is no draft: it was started before (resume?)";
+	const char *why = ctl_option(ctl, "force", NULL);
+	char tenant[ID_TEXT + 1];
+	char id[ID_TEXT + 1];
+	const char *verdict = "";
+	int code = find(ctl, tenant, id);
+
+	if (why != NULL && slice_trim(slice_of(why)).n == 0) {
+		return ctl_fail(
+			EX_USAGE, "--force needs a reason, which is kept with the campaign");
+	}
+	code = code != 0 ? code
+			 : ctl_run(ctl, SQL_CAMPAIGN_SHOW, (const char *const[]){tenant, id});
+	if (code != 0) {
+		return code;
+	}
+	if (strcmp(pg_sync_text(ctl->pg, 0, COLUMN_STATE), "draft") != 0) {
+		return ctl_fail(EX_DATAERR, "campaign '%s' %s", ctl->arguments[0], refused);
+	}
+	code = ctl_preflight_campaign(ctl, tenant, id, &verdict);
+	if (code != 0 && why == NULL) {
+		return refuse(code, verdict);
+	}
+	code = note(ctl, tenant, id, verdict);
+	return code != 0 ? code : change(ctl, SQL_CAMPAIGN_START, refused);
 }
 
 int campaign_pause(struct ctl *ctl)
@@ -150,6 +232,25 @@ static void print_bar(int64_t done, int64_t all)
 		(long long)all);
 }
 
+static const char *member(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text != NULL ? text : "?";
+}
+
+/* Only what is out of the ordinary: that it was started in spite of preflight. */
+static void print_forced(const char *text)
+{
+	json_t *note = json_loads(text, 0, NULL);
+
+	if (json_object_get(note, "forced") != NULL) {
+		ctl_print("  forced past preflight (%s) by %s at %s: %s\n", member(note, "verdict"),
+			member(note, "by"), member(note, "at"), member(note, "forced"));
+	}
+	json_decref(note);
+}
+
 static int64_t print_campaign(struct ctl *ctl, size_t row)
 {
 	int64_t all = number_at(ctl, row, COLUMN_COMMITTED);
@@ -167,6 +268,7 @@ static int64_t print_campaign(struct ctl *ctl, size_t row)
 		}
 	}
 	ctl_print("  %-12s %12lld\n", "committed", (long long)all);
+	print_forced(pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));
 	if (isatty(STDOUT_FILENO) != 0) {
 		print_bar(all - open, all);
 	}
@@ -180,6 +282,9 @@ static void print_json(struct ctl *ctl, size_t row)
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
 		ctl_print(",\"%s\":%s", states[i],
 			pg_sync_text(ctl->pg, row, COLUMN_STATES + (int)i));
+	}
+	if (!pg_sync_is_null(ctl->pg, row, COLUMN_PREFLIGHT)) {
+		ctl_print(",\"preflight\":%s", pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));
 	}
 	ctl_print("}\n");
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/codec.h"
 
@@ -104,6 +105,19 @@ int ctl_config(const char *path, const struct config **ret_config)
 	}
 	buf_clear(&problems);
 	return code;
+}
+
+int ctl_need_config(struct ctl *ctl)
+{
+	if (ctl->config != NULL) {
+		return 0;
+	}
+	if (access(CTL_CONFIG, F_OK) != 0) {
+		return ctl_fail(EX_CONFIG,
+			"sources, keys and resolvers are not known here: give -c CONFIG (there "
+			"is no " CTL_CONFIG ")");
+	}
+	return ctl_config(CTL_CONFIG, &ctl->config);
 }
 
 static int code_of(const char *state)

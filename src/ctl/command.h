@@ -9,13 +9,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "compose/content.h"
 #include "io/pg_sync.h"
 #include "sql/statements.h"
 
 #define CTL_OPTIONS_MAX 16
+#define CTL_CONFIG "/etc/penguin-mta/penguin-mta.yaml"
 
 struct ctl {
 	const char *dsn;
+	const struct config *config; /* NULL: none was named; ctl_need_config() */
 	struct pg_sync *pg;
 	const char *arguments[4];
 	size_t count;
@@ -51,11 +54,25 @@ int ctl_refused(struct ctl *ctl, const char *doing, struct buf *why);
 /* The program's configuration, for where the database is; faults are told. */
 struct config;
 MUST_USE int ctl_config(const char *path, const struct config **ret_config);
+/* Sets ctl->config: the one of -c, else the usual place. */
+MUST_USE int ctl_need_config(struct ctl *ctl);
 
 /* By name or id, from --tenant, or the campaign from an argument; connects too. */
 MUST_USE int ctl_tenant(struct ctl *ctl, const char *name, char ret_id[ID_TEXT + 1]);
 MUST_USE int ctl_campaign(struct ctl *ctl, const char *tenant, const char *name,
 	char ret_id[ID_TEXT + 1], int64_t *ret_created_us);
+
+/*
+ * Compiles a content with its partials as they were at that instant.  0 with NULL in
+ * *ret_content when it has faults.
+ */
+struct ctl_content {
+	struct slice body;
+	bool raw;
+	int64_t as_of_us;
+};
+MUST_USE int ctl_compile(struct ctl *ctl, const char *tenant, const struct ctl_content *content,
+	struct content **ret_content, struct buf *faults);
 MUST_USE int ctl_read_file(const char *path, size_t max, struct buf *out);
 
 /*
@@ -75,6 +92,14 @@ int content_list(struct ctl *ctl);
 int key_add(struct ctl *ctl);
 int campaign_create(struct ctl *ctl);
 int campaign_start(struct ctl *ctl);
+int preflight(struct ctl *ctl);
+
+/*
+ * Preflight of a campaign, shown where anything is amiss.  0, 78 at a hard failure, 75
+ * when the DNS does not answer, or why it could not be made; *ret_verdict is its word.
+ */
+MUST_USE int ctl_preflight_campaign(
+	struct ctl *ctl, const char *tenant, const char *campaign, const char **ret_verdict);
 int campaign_pause(struct ctl *ctl);
 int campaign_resume(struct ctl *ctl);
 int campaign_cancel(struct ctl *ctl);

@@ -72,63 +72,20 @@ int tenant_list(struct ctl *ctl)
 	return code;
 }
 
-/* The bodies of partials, kept until the content is compiled. */
-struct partials {
-	struct ctl *ctl;
-	const char *tenant;
-	char **bodies;
-	size_t count;
-	int code;
-};
-
-static bool on_partial(void *owner, struct slice name, struct slice *ret_body)
-{
-	struct partials *partials = owner;
-	struct ctl *ctl = partials->ctl;
-	struct buf names;
-	char now[32];
-	bool found = false;
-
-	(void)snprintf(now, sizeof(now), "%lld", (long long)time_wall_us());
-	buf_init(&names, 0);
-	buf_add_byte(&names, '{');
-	pg_sync_add_item(&names, name);
-	buf_add_byte(&names, '}');
-	partials->code = ctl_run(ctl, SQL_CONTENT_PARTIALS,
-		(const char *const[]){partials->tenant, buf_string(&names), now});
-	if (partials->code == 0 && pg_sync_rows(ctl->pg) == 1 && !pg_sync_is_null(ctl->pg, 0, 2)) {
-		char *body = mem_string(pg_sync_text(ctl->pg, 0, 2));
-
-		partials->bodies =
-			mem_grow(partials->bodies, partials->count + 1, sizeof(*partials->bodies));
-		partials->bodies[partials->count++] = body;
-		*ret_body = slice_of(body);
-		found = true;
-	}
-	buf_clear(&names);
-	return found;
-}
-
 static int check_content(struct ctl *ctl, const char *tenant, struct slice body, bool raw)
 {
-	struct partials partials = {.ctl = ctl, .tenant = tenant};
-	const struct content_source source = {body, raw, on_partial, &partials};
-	struct content *content;
+	struct content *content = NULL;
 	struct buf faults;
-	int code = 0;
+	int code;
 
 	buf_init(&faults, 0);
-	content = content_new(&source, &faults);
-	if (content == NULL) {
-		code = partials.code != 0 ? partials.code
-					  : ctl_fail(EX_DATAERR, "%s is not stored:\n%s",
-						    ctl->arguments[0], buf_string(&faults));
+	code = ctl_compile(
+		ctl, tenant, &(struct ctl_content){body, raw, time_wall_us()}, &content, &faults);
+	if (code == 0 && content == NULL) {
+		code = ctl_fail(EX_DATAERR, "%s is not stored:\n%s", ctl->arguments[0],
+			buf_string(&faults));
 	}
 	content_unref(&content);
-	for (size_t i = 0; i < partials.count; i++) {
-		mem_free(partials.bodies[i]);
-	}
-	mem_free(partials.bodies);
 	buf_clear(&faults);
 	return code;
 }

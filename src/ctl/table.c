@@ -28,13 +28,16 @@ static const struct ctl_command commands[] = {
 	{"campaign create", "NAME",
 		"tenant= content= pool= priority= weight= stream= expire= on-in-doubt=",
 		"make a campaign as a draft; prints its id", 1, 1, campaign_create},
-	{"campaign start", "CAMPAIGN", "tenant=", "send a draft", 1, 1, campaign_start},
+	{"campaign start", "CAMPAIGN", "tenant= force= by=",
+		"send a draft that passes preflight, or by --force WHY", 1, 1, campaign_start},
 	{"campaign pause", "CAMPAIGN", "tenant= reason=", "stop for now", 1, 1, campaign_pause},
 	{"campaign resume", "CAMPAIGN", "tenant=", "go on", 1, 1, campaign_resume},
 	{"campaign cancel", "CAMPAIGN", "tenant= reason=", "stop for ever", 1, 1, campaign_cancel},
 	{"campaign show", "[CAMPAIGN]", "tenant= watch json", "what became of the jobs", 0, 1,
 		campaign_show},
 	{"tenant set", "TENANT active|closed", "", "open or close a tenant", 2, 2, tenant_set},
+	{"preflight", "CAMPAIGN|DOMAIN", "tenant= pool= json",
+		"will large receivers take this mail; exit 78 when not", 1, 1, preflight},
 	{"queue", "", "tenant= json", "what waits and what is held, by campaign, pool and tag", 0,
 		0, queue_show},
 	{"explain", "JOB", "tenant= json", "where a job is, and all its attempts", 1, 1, explain},
@@ -68,7 +71,7 @@ static const struct ctl_command commands[] = {
 static void print_help(FILE *to)
 {
 	(void)fputs(
-		"usage: penguinctl [-d DSN | -c CONFIG] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n",
+		"usage: penguinctl [-c CONFIG] [-d DSN] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n",
 		to);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		struct slice rest = slice_of(commands[i].options);
@@ -215,23 +218,26 @@ int ctl_main(int argc, char **argv)
 
 	argc--;
 	argv++;
-	const struct config *config = NULL;
-	int code;
+	const char *dsn = NULL;
+	int code = 0;
 
-	if (argc >= 2 && strcmp(argv[0], "-d") == 0) {
-		ctl.dsn = argv[1];
-		argc -= 2;
-		argv += 2;
-	} else if (argc >= 2 && strcmp(argv[0], "-c") == 0) {
-		code = ctl_config(argv[1], &config);
-		if (code != 0) {
-			return code;
+	while (code == 0 && argc >= 2 &&
+		(strcmp(argv[0], "-d") == 0 || strcmp(argv[0], "-c") == 0)) {
+		if (argv[0][1] == 'd') {
+			dsn = argv[1];
+		} else {
+			config_unref(&ctl.config);
+			code = ctl_config(argv[1], &ctl.config);
 		}
-		ctl.dsn = config->postgres.dsn;
 		argc -= 2;
 		argv += 2;
 	}
-	code = choose(&ctl, argc, argv);
-	config_unref(&config);
+	if (dsn != NULL) {
+		ctl.dsn = dsn;
+	} else if (ctl.config != NULL) {
+		ctl.dsn = ctl.config->postgres.dsn;
+	}
+	code = code != 0 ? code : choose(&ctl, argc, argv);
+	config_unref(&ctl.config);
 	return code;
 }

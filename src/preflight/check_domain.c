@@ -34,6 +34,17 @@ static void silent(const struct domain *domain, enum preflight_check check)
 	buf_add_text(&add(domain, check, PREFLIGHT_UNKNOWN)->says, "the DNS does not answer");
 }
 
+/* This machine, where it has a full name; else a name to be made. */
+static void add_host(
+	struct buf *out, const struct preflight_subject *subject, struct slice organisation)
+{
+	if (slice_find(subject->hostname, '.') < subject->hostname.n) {
+		buf_add(out, subject->hostname);
+	} else {
+		buf_add_format(out, "mail.%.*s", SHOW(organisation));
+	}
+}
+
 /* Bounces come to this machine; answers to wherever the organisation takes its mail. */
 static void add_mx_remedy(struct buf *out, const struct domain *domain)
 {
@@ -41,12 +52,11 @@ static void add_mx_remedy(struct buf *out, const struct domain *domain)
 	const struct dns_answer *mx = answers_find(domain->answers, organisation, DNS_MX);
 
 	buf_add_format(out, "%.*s. IN MX 10 ", SHOW(domain->name));
-	if (domain->mx == PREFLIGHT_MX_OF_BOUNCE && domain->subject->hostname.n > 0) {
-		buf_add(out, domain->subject->hostname);
-	} else if (mx != NULL && mx->count > 0 && mx->records[0].name.n > 0) {
+	if (domain->mx == PREFLIGHT_MX_OF_FROM && mx != NULL && mx->count > 0 &&
+		mx->records[0].name.n > 0) {
 		buf_add(out, mx->records[0].name);
 	} else {
-		buf_add_format(out, "mail.%.*s", SHOW(organisation));
+		add_host(out, domain->subject, organisation);
 	}
 	buf_add_text(out, ".\n");
 }
@@ -179,8 +189,9 @@ static void check_tracking(
 			: found == FOUND_SILENT ? "the DNS does not answer"
 						: "it has no address");
 	if (found == FOUND_NO) {
-		buf_add_format(&finding->remedy, "%.*s. IN CNAME %.*s.\n",
-			SHOW(subject->tracking_domain), SHOW(subject->hostname));
+		buf_add_format(&finding->remedy, "%.*s. IN CNAME ", SHOW(subject->tracking_domain));
+		add_host(&finding->remedy, subject, suffix_organisation(subject->tracking_domain));
+		buf_add_text(&finding->remedy, ".\n");
 	}
 }
 

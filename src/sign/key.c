@@ -278,6 +278,11 @@ void key_add_remedy(const struct key *key, struct buf *out)
 	buf_clear(&name);
 }
 
+bool key_is_rsa(const struct key *key)
+{
+	return !key_is_ed25519(key);
+}
+
 unsigned key_bits(const struct key *key)
 {
 	return key->bits;

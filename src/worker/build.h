@@ -12,7 +12,6 @@ void build_shape(struct shape *shape, const struct config *config);
 
 /* False with a reason in why. */
 bool build_tokens(const struct config *config, struct token_ring **ret_ring, struct buf *why);
-bool build_dns(struct worker *worker, const struct config *config, struct buf *why);
 
 void build_resolver(struct worker *worker, const struct config *config);
 

@@ -17,6 +17,7 @@
 #include "keys.h"
 #include "load.h"
 #include "parts.h"
+#include "resolve/servers.h"
 #include "sql/statements.h"
 #include "stop.h"
 
@@ -194,7 +195,8 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 {
 	worker->equipment = equipment_new(config, why);
 	if (worker->equipment == NULL || !build_tokens(config, &worker->tokens, why) ||
-		!open_keys(worker, config, why) || !build_dns(worker, config, why) ||
+		!open_keys(worker, config, why) ||
+		!servers_open(worker->loop, config, &worker->dns, why) ||
 		!open_log(worker, config, why) || !open_pg(worker, config, why)) {
 		return false;
 	}

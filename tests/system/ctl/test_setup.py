@@ -4,6 +4,7 @@ import json
 import pytest
 from ctllib import Ctl
 from mtalib import CONTENT, DOMAIN, Stack
+from zonelib import GOOD, world_with
 
 
 @pytest.fixture
@@ -82,8 +83,9 @@ def test_postgres_that_is_not_there_is_said(ctl):
 def test_from_an_empty_database_to_a_mailbox(ctl, empty_dsn, tmp_path, database):
     """The manual's example, with the world as the internet."""
     ctl.run("migrate", "up")
-    with Stack(database, tmp_path) as s:  # the world and a configuration; its own tenant is not used
-        tenant = ctl.run("tenant", "add", "acme", "--bounce-domain", "bounce.shop.test").split()[-1]
+    with Stack(database, tmp_path, world=world_with(GOOD)) as s:  # the world and a configuration; its own tenant is not used
+        tenant = ctl.run("tenant", "add", "acme", "--bounce-domain", "bounce.shop.test",
+                         "--tracking-domain", "t.shop.test").split()[-1]
         record = ctl.run("key", "add", "acme", DOMAIN, "k1", "--directory", tmp_path / "keys")
         assert (tmp_path / "keys" / tenant / DOMAIN / "k1.pem").stat().st_mode & 0o777 == 0o600
         s.publish("k1", "".join(record.split('"')[1::2]))
@@ -91,8 +93,9 @@ def test_from_an_empty_database_to_a_mailbox(ctl, empty_dsn, tmp_path, database)
         ctl.run("campaign", "create", "spring", "--tenant", "acme", "--content", "letter", "--pool", "default")
         people = "email,name\n" + "".join(f"user{i}@d{i % 50 + 1}.test,User {i}\n" for i in range(100))
         ctl.run("enqueue", "--tenant", "acme", "--campaign", "spring", "-", stdin=people)
-        ctl.run("campaign", "start", "spring", "--tenant", "acme")
-        s.start(postgres={"dsn": empty_dsn})
+        config = s.write_config(postgres={"dsn": empty_dsn})
+        assert "running\n" == ctl.run("-c", config, "campaign", "start", "spring", "--tenant", "acme")
+        s.start()
         s.wait(None, lambda _: len(s.world.ledger()) == 100)
         s.stop()
         assert {line["recipient"] for line in s.world.ledger()} == {f"user{i}@d{i % 50 + 1}.test" for i in range(100)}

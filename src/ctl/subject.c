@@ -1,0 +1,422 @@
+/*
+ * Gathering for preflight.  What is missing or wrong in what it finds is not told here
+ * but becomes a finding with its remedy; only what keeps it from looking (no Postgres,
+ * no such campaign) ends the command.
+ *
+ * The message is made as a worker makes it, with the merge values of a job that waits
+ * where there is one.  Its tokens are signed with a secret of the moment: only their
+ * length matters, and nobody who checks a campaign needs the real ones.
+ */
+#include "subject.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/codec.h"
+#include "base/time.h"
+#include "config/config.h"
+#include "mail/address.h"
+#include "sign/signer.h"
+
+#define COLUMN_POOL 5
+#define COLUMN_CONTENT 8
+#define COLUMN_VERSION 9
+#define READER "reader@example.org" /* where no job waits */
+
+void subject_init(struct subject *subject)
+{
+	*subject = (struct subject){.arena = arena_new(0)};
+	message_init(&subject->message);
+}
+
+void subject_clear(struct subject *subject)
+{
+	message_clear(&subject->message);
+	key_set_unref(&subject->keys);
+	keyring_close(&subject->keyring);
+	arena_free(&subject->arena);
+}
+
+/* ---- the tenant ---- */
+
+/* As lower-case A-labels where it is a domain; else as it is, for the checks to refuse. */
+static struct slice domain_in(struct subject *subject, const json_t *settings, const char *name)
+{
+	struct slice text = slice_of(json_string_value(json_object_get(settings, name)));
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+
+	if (address_parse_domain(text, domain) == ADDRESS_OK) {
+		text = slice_of(domain);
+	}
+	return arena_slice(subject->arena, text);
+}
+
+static int read_tenant(struct ctl *ctl, const char *tenant, struct subject *subject)
+{
+	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){tenant, NULL});
+	json_t *settings;
+
+	if (code != 0) {
+		return code;
+	}
+	settings = json_loads(pg_sync_text(ctl->pg, 0, 4), 0, NULL);
+	subject->about.tenant = arena_slice(subject->arena, slice_of(tenant));
+	subject->about.hostname = slice_of(ctl->config->hostname);
+	subject->about.bounce_domain = domain_in(subject, settings, "bounce_domain");
+	subject->about.tracking_domain = domain_in(subject, settings, "tracking_domain");
+	subject->sender_id = arena_slice(subject->arena,
+		slice_of(json_string_value(json_object_get(settings, "sender_id"))));
+	json_decref(settings);
+	return 0;
+}
+
+/* ---- the pool ---- */
+
+/* IPv6 is used only where somebody switched it on. */
+static bool uses_ipv6(const struct config *config)
+{
+	bool any = config->default_site.ipv6;
+
+	for (size_t i = 0; i < config->providers.count; i++) {
+		any |= config->providers.items[i]->pace.ipv6;
+	}
+	return any;
+}
+
+static void add_source(struct subject *subject, struct preflight_source *sources,
+	const struct config_source *config, const struct config_address *address)
+{
+	struct preflight_source *source = &sources[subject->about.source_count];
+	struct buf text;
+
+	if (address->version == 0) {
+		return;
+	}
+	buf_init(&text, 0);
+	config_address_add(&text, address);
+	if (endpoint_parse(buf_slice(&text), 0, &source->address)) {
+		source->name = slice_of(config->name);
+		source->ehlo = slice_of(config->ehlo);
+		subject->about.source_count++;
+	}
+	buf_clear(&text);
+}
+
+static void no_pool(const struct config *config, struct subject *subject)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_add_format(&text, "the configuration has no pool '%.*s'", (int)subject->about.pool.n,
+		subject->about.pool.p);
+	subject->about.pool_fault = arena_slice(subject->arena, buf_slice(&text));
+	buf_reset(&text);
+	buf_add_format(&text, "penguin-mta.yaml: pools: {%.*s: {sources: [",
+		(int)subject->about.pool.n, subject->about.pool.p);
+	for (size_t i = 0; i < config->sources.count; i++) {
+		buf_add_format(&text, "%s%s", i > 0 ? ", " : "", config->sources.items[i]->name);
+	}
+	buf_add_text(&text, "]}}\n");
+	subject->about.pool_remedy = arena_slice(subject->arena, buf_slice(&text));
+	buf_clear(&text);
+}
+
+static void read_pool(const struct config *config, const char *name, struct subject *subject)
+{
+	const struct config_pool *pool = config_pool(config, slice_of(name));
+	bool ipv6 = uses_ipv6(config);
+	struct preflight_source *sources;
+
+	subject->about.pool = arena_slice(subject->arena, slice_of(name));
+	if (pool == NULL) {
+		no_pool(config, subject);
+		return;
+	}
+	sources = arena_array(subject->arena, 2 * pool->sources.count + 1, sizeof(*sources));
+	subject->about.sources = sources;
+	for (size_t i = 0; i < pool->sources.count; i++) {
+		const struct config_source *source = pool->sources.items[i]->source;
+
+		if (source->relay.host.host != NULL) {
+			subject->about.relay_count++;
+			continue;
+		}
+		add_source(subject, sources, source, &source->ipv4);
+		if (ipv6) {
+			add_source(subject, sources, source, &source->ipv6);
+		}
+	}
+}
+
+/* ---- the keys ---- */
+
+static const char *published(const void *key, const struct dns_answer *answer)
+{
+	struct slice record;
+
+	return key_published(key, answer, &record);
+}
+
+static struct slice selector_of(const struct preflight_key *key)
+{
+	return slice_first(key->name, slice_search(key->name, SLICE("._domainkey.")));
+}
+
+static void add_key(struct subject *subject, struct preflight_key *out, const struct key *key)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	*out = (struct preflight_key){
+		.domain = key_set_domain(subject->keys),
+		.bits = key_bits(key),
+		.ed25519 = !key_is_rsa(key),
+		.key = key,
+	};
+	key_record_name(key, &text);
+	out->name = arena_slice(subject->arena, buf_slice(&text));
+	buf_reset(&text);
+	key_add_remedy(key, &text);
+	out->remedy = arena_slice(subject->arena, buf_slice(&text));
+	if (subject->dkim_bits == 0 || out->bits < subject->dkim_bits) {
+		subject->dkim_bits = out->bits;
+	}
+	buf_clear(&text);
+}
+
+static void add_keys(struct subject *subject)
+{
+	size_t count = key_set_count(subject->keys);
+	struct preflight_key *keys = arena_array(subject->arena, count + 1, sizeof(*keys));
+	struct buf selectors;
+
+	buf_init(&selectors, 0);
+	for (size_t i = 0; i < count; i++) {
+		add_key(subject, &keys[i], key_set_key(subject->keys, i));
+		buf_add_text(&selectors, i > 0 ? "," : "");
+		buf_add(&selectors, selector_of(&keys[i]));
+	}
+	subject->about.keys = keys;
+	subject->about.key_count = count;
+	subject->about.published = published;
+	subject->selectors = arena_slice(subject->arena, buf_slice(&selectors));
+	buf_clear(&selectors);
+}
+
+static void read_keys(const struct config *config, struct subject *subject)
+{
+	const struct keyring_settings settings = {
+		.directory = slice_of(config->keys.directory), .sets_max = 1, .ed25519 = true};
+	struct id tenant;
+	struct buf why;
+
+	buf_init(&why, 0);
+	if (id_parse(subject->about.tenant, &tenant) &&
+		!err_is(keyring_open(&settings, &subject->keyring, &why))) {
+		subject->keys = keyring_find(
+			subject->keyring, &tenant, subject->about.from_domain, SLICE(""), &why);
+	}
+	if (subject->keys != NULL) {
+		add_keys(subject);
+	} else {
+		subject->about.key_fault = arena_slice(subject->arena, buf_slice(&why));
+	}
+	buf_clear(&why);
+}
+
+/* ---- the content ---- */
+
+/* The version that is pinned, or the newest as a first claim would pin it. */
+static int find_version(struct ctl *ctl, const char *tenant, const char *content, char version[16])
+{
+	int code = ctl_run(ctl, SQL_CONTENT_LIST, (const char *const[]){tenant, NULL});
+
+	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		if (strcmp(pg_sync_text(ctl->pg, i, 0), content) == 0) {
+			(void)snprintf(version, 16, "%s", pg_sync_text(ctl->pg, i, 1));
+			return 0;
+		}
+	}
+	return code != 0 ? code : ctl_fail(EX_DATAERR, "its content is not there");
+}
+
+static void read_body(struct ctl *ctl, bool raw, struct buf *body)
+{
+	if (raw) {
+		(void)codec_hex_decode(body, slice_from(slice_of(pg_sync_text(ctl->pg, 0, 3)), 2));
+	} else {
+		buf_add_text(body, pg_sync_text(ctl->pg, 0, 2));
+	}
+}
+
+static int read_content(struct ctl *ctl, const char *tenant, const char *id, const char *version,
+	struct content **ret_content, struct buf *faults)
+{
+	char newest[16] = "";
+	struct ctl_content content;
+	struct buf body;
+	int code = version[0] != '\0' ? 0 : find_version(ctl, tenant, id, newest);
+
+	code = code != 0
+		? code
+		: ctl_run(ctl, SQL_CONTENT_READ,
+			  (const char *const[]){tenant, id, version[0] != '\0' ? version : newest});
+	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
+		code = ctl_fail(EX_DATAERR, "its content has no version %s", version);
+	}
+	if (code != 0) {
+		return code;
+	}
+	buf_init(&body, 0);
+	content.raw = strcmp(pg_sync_text(ctl->pg, 0, 1), "raw") == 0;
+	content.as_of_us = strtoll(pg_sync_text(ctl->pg, 0, 4), NULL, 10);
+	read_body(ctl, content.raw, &body);
+	content.body = buf_slice(&body);
+	code = ctl_compile(ctl, tenant, &content, ret_content, faults);
+	buf_clear(&body);
+	return code;
+}
+
+/* The variant with the largest header counts, and the first one with a fault. */
+static void compose_all(struct subject *subject, struct composer *composer,
+	const struct content *content, struct compose_input *input)
+{
+	struct message message;
+
+	message_init(&message);
+	for (size_t i = 0; i < content_variants(content); i++) {
+		struct message other;
+
+		input->variant = i;
+		if (composer_make(composer, content, input, &message) != FAILURE_NONE) {
+			subject->content.fault =
+				arena_slice(subject->arena, slice_of(message.fault));
+			break;
+		}
+		if (message.header_bytes > subject->message.header_bytes) {
+			other = subject->message;
+			subject->message = message;
+			message = other;
+		}
+	}
+	message_clear(&message);
+	subject->content.headers = message_headers(&subject->message);
+}
+
+static void measure_signatures(const struct config *config, struct subject *subject)
+{
+	struct signer *signer;
+
+	if (subject->keys == NULL) {
+		return;
+	}
+	signer = signer_new(
+		config->keys.signer == CONFIG_SIGNER_NATIVE ? SIGNER_NATIVE : SIGNER_LIBOPENDKIM,
+		config->keys.expire_us);
+	subject->content.signature_bytes =
+		signer_size(signer, subject->keys, subject->content.headers, time_wall_us());
+	signer_free(&signer);
+}
+
+static void compose(struct ctl *ctl, const char *campaign, const struct content *content,
+	struct subject *subject)
+{
+	bool waits = pg_sync_rows(ctl->pg) > 0;
+	const struct compose_settings settings = {
+		subject->about.bounce_domain, subject->about.tracking_domain, subject->sender_id};
+	struct compose_input input = {
+		.settings = &settings,
+		.job = id_make(time_wall_us() / 1000),
+		.recipient = slice_of(waits ? pg_sync_text(ctl->pg, 0, 0) : READER),
+		.vars = slice_of(waits ? pg_sync_text(ctl->pg, 0, 1) : "{}"),
+		.first_us = time_wall_us(),
+		.token_key = 1,
+	};
+	struct token_ring *ring = token_ring_new();
+	struct id secret[2] = {id_random(), id_random()};
+	struct composer *composer = composer_new(ring, ctl->config->limits.message_bytes);
+
+	(void)id_parse(subject->about.tenant, &input.tenant);
+	(void)id_parse(slice_of(campaign), &input.campaign);
+	if (!err_is(token_ring_add(ring, 1, slice_make((const char *)secret, sizeof(secret))))) {
+		compose_all(subject, composer, content, &input);
+	}
+	measure_signatures(ctl->config, subject);
+	composer_free(&composer);
+	token_ring_free(&ring);
+}
+
+static int read_message(struct ctl *ctl, const char *tenant, const char *campaign,
+	const struct content *content, struct subject *subject)
+{
+	int code = ctl_run(ctl, SQL_CAMPAIGN_SAMPLE, (const char *const[]){tenant, campaign});
+
+	if (code == 0) {
+		subject->content.marketing = content_is_marketing(content);
+		subject->about.content = &subject->content;
+		compose(ctl, campaign, content, subject);
+	}
+	return code;
+}
+
+/* ---- all of it ---- */
+
+static int gather(struct ctl *ctl, const char *tenant, const char *pool, struct slice from_domain,
+	struct subject *subject)
+{
+	int code = read_tenant(ctl, tenant, subject);
+
+	if (code == 0) {
+		subject->about.from_domain = arena_slice(subject->arena, from_domain);
+		read_pool(ctl->config, pool, subject);
+		read_keys(ctl->config, subject);
+	}
+	return code;
+}
+
+int subject_of_domain(struct ctl *ctl, const char *tenant, const char *domain, const char *pool,
+	struct subject *subject)
+{
+	char from[ADDRESS_DOMAIN_MAX + 1];
+	enum address_fault fault = address_parse_domain(slice_of(domain), from);
+
+	return fault != ADDRESS_OK
+		? ctl_fail(EX_USAGE, "'%s': %s", domain, address_fault_text(fault))
+		: gather(ctl, tenant, pool, slice_of(from), subject);
+}
+
+int subject_of_campaign(
+	struct ctl *ctl, const char *tenant, const char *campaign, struct subject *subject)
+{
+	struct content *content = NULL;
+	char *columns[3] = {NULL};
+	struct buf faults;
+	int code = ctl_run(ctl, SQL_CAMPAIGN_SHOW, (const char *const[]){tenant, campaign});
+
+	if (code != 0) {
+		return code;
+	}
+	buf_init(&faults, 0);
+	columns[0] = arena_string(subject->arena, slice_of(pg_sync_text(ctl->pg, 0, COLUMN_POOL)));
+	columns[1] =
+		arena_string(subject->arena, slice_of(pg_sync_text(ctl->pg, 0, COLUMN_CONTENT)));
+	columns[2] =
+		arena_string(subject->arena, slice_of(pg_sync_text(ctl->pg, 0, COLUMN_VERSION)));
+	code = read_content(ctl, tenant, columns[1], columns[2], &content, &faults);
+	if (code == 0 && content == NULL) {
+		code = ctl_fail(EX_DATAERR, "its content has faults:\n%s", buf_string(&faults));
+	}
+	code = code != 0
+		? code
+		: gather(ctl, tenant, columns[0], slice_of(content_from_domain(content)), subject);
+	/* Without a bounce domain nothing can be composed; that is told by itself. */
+	if (code == 0 && subject->about.bounce_domain.n > 0) {
+		code = read_message(ctl, tenant, campaign, content, subject);
+	}
+	content_unref(&content);
+	buf_clear(&faults);
+	return code;
+}

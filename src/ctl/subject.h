@@ -1,0 +1,36 @@
+/*
+ * What preflight is to look at, gathered: the tenant's domains from Postgres, the pool's
+ * sources from the configuration, the keys from their directory, and a message of the
+ * campaign as it would go out.
+ */
+#ifndef CTL_SUBJECT_H
+#define CTL_SUBJECT_H
+
+#include "base/arena.h"
+#include "command.h"
+#include "compose/message.h"
+#include "preflight/preflight.h"
+#include "sign/keyring.h"
+
+struct subject {
+	struct arena *arena; /* of its texts and arrays */
+	struct preflight_subject about;
+	struct preflight_content content;
+	struct slice sender_id;
+	struct slice selectors;
+	unsigned dkim_bits;
+	struct keyring *keyring;
+	struct key_set *keys; /* NULL = none */
+	struct message message;
+};
+
+void subject_init(struct subject *subject);
+void subject_clear(struct subject *subject);
+
+/* 0, or the exit code after it was said.  `tenant` is an id. */
+MUST_USE int subject_of_domain(struct ctl *ctl, const char *tenant, const char *domain,
+	const char *pool, struct subject *subject);
+MUST_USE int subject_of_campaign(
+	struct ctl *ctl, const char *tenant, const char *campaign, struct subject *subject);
+
+#endif
