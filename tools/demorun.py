@@ -261,6 +261,7 @@ def tell(dsn, directory, keep, interrupts):
         with interrupts.hold():
             stack = stacks.enter_context(Stack(
                 dsn, directory, world=world_with(GOOD, WORLD), content=CONTENT, world_options=["--mailboxes", str(boxes)],
+                judge=False,  # that is a part of the story, below
                 config={"retry": {"first": "2s"}, "default_site": {"connections": 4}}))
         fine = run(stack, boxes)
         where_next(stack, keep)
