@@ -1,0 +1,239 @@
+"""The rows of the checklist about messages and signatures, on the bytes that receivers took."""
+import email
+import email.policy
+import email.utils
+import os
+import re
+import subprocess
+import time
+
+import dkim
+import pytest
+from mtalib import CONTENT, DOMAIN, MTA, WORLD
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+
+def records(stack):
+    return {p.name + ".": p.read_bytes() for p in (stack.directory / "dkim").iterdir()}
+
+
+def verdicts(stack, data):
+    """python3-dkim's word on each signature."""
+    found = records(stack)
+    count = len(re.findall(rb"^dkim-signature:", data.partition(b"\r\n\r\n")[0], re.M | re.I))
+    answers = []
+    for index in range(count):
+        try:
+            answers.append(dkim.DKIM(data).verify(idx=index, dnsfunc=lambda name, timeout=5: found.get(
+                name.decode() if isinstance(name, bytes) else name)))
+        except dkim.DKIMException:
+            answers.append(False)
+    return answers
+
+
+def tags(data):
+    """Of each signature."""
+    block = data.partition(b"\r\n\r\n")[0].replace(b"\r\n\t", b" ").replace(b"\r\n ", b" ")
+    return [dict(part.strip().split("=", 1) for part in line.split(": ", 1)[1].split(";"))
+            for line in block.decode().split("\r\n") if line.lower().startswith("dkim-signature:")]
+
+
+def test_gen_G19_a_changed_message_fails_the_standing_assertion(stack):
+    """Each octet that a test's receivers took is verified when the test ends: here one is changed."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test", "bob@d2.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 2}
+        s.stop()
+        s.judge()
+        (path,) = (s.boxes / "d1.test").rglob("*.eml")
+        good = path.read_bytes()
+        for bad in (good.replace(b"Good news", b"Bad news!"), good.replace(b"Subject: Hello", b"Subject: Hallo"),
+                    good[good.index(b"From:"):], good + b"more\r\n"):
+            assert bad != good
+            path.write_bytes(bad)
+            with pytest.raises(AssertionError):
+                s.judge()
+        path.unlink()
+        with pytest.raises(AssertionError):
+            s.judge()
+        path.write_bytes(good)
+
+
+RAW_DOTS = (b"From: ann@news.shop.test\r\nSubject: dots\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
+            b".\r\n..\r\n.x\r\n...y\r\n\r\n.\r\n\r\nend.\r\n.\r\n")
+
+
+def test_smtp_B4_smtp_B3_signed_before_the_dots_are_doubled(stack):
+    with stack(content=RAW_DOTS) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (data,) = s.letters().values()
+        assert data.partition(b"\r\n\r\n")[2] == RAW_DOTS.partition(b"\r\n\r\n")[2]
+        assert verdicts(s, data) == [True]
+
+
+@pytest.mark.parametrize("value", [
+    "a\nb", "a\rb", "\n.\n", "\r.\r", "\r\n.\r\n", "\n.\r\nMAIL FROM:<x@y.test>\r\n", "\r\n.\r", ".", "x\n.", "\n", "\r\r\n"])
+def test_smtp_B1_no_bare_line_end_leaves(stack, value):
+    content = dict(CONTENT, text="{{v}} a {{v}}", html="{{v}}<p>{{{v}}}</p>", subject="s")
+    with stack(content=content) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"], [{"v": value}])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (line,) = s.world.ledger()
+        assert line["violations"] == []
+        (data,) = s.letters().values()
+        assert re.fullmatch(rb"(?:[^\r\n]*\r\n)*", data)
+
+
+def test_gen_G4_the_date_is_the_first_leases_by_the_databases_clock(stack):
+    """The node's clock is an hour ahead at the first attempt and right at the second: both say the true time."""
+    rule = "\nrules:\n  - {at: dot, nth: 1-1, reply: 451 4.3.0 later, accept: true}\n"
+    with stack(world=WORLD + rule) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        begun = time.time()
+        path = s.write_config()
+        s.log = open(s.directory / "mta.log", "ab")
+        s.mta = subprocess.Popen([MTA, "-c", path], stderr=s.log, env=dict(
+            os.environ, LD_PRELOAD=FAKETIME, FAKETIME="+1h", DONT_FAKE_MONOTONIC="1",
+            ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"))
+        s.wait(campaign, lambda a: s.world.ledger() and a.get("retrying"), timeout=20)
+        first = time.time()
+        s.mta.terminate()
+        assert s.mta.wait(30) == 0
+        s.log.close()
+        # by that clock the retry is due in an hour
+        late = s.shop.session.value("SELECT not_before > now() + interval '55 min' FROM penguin.batches")
+        assert late, "the clock was not ahead"
+        s.shop.session.query("UPDATE penguin.batches SET not_before = now() WHERE tenant_id = %s", s.shop.tenant)
+        s.start()
+        s.wait(campaign, lambda _: len(s.world.ledger()) == 2)
+        s.stop()
+        one, two = (p.read_bytes() for p in sorted(s.boxes.rglob("*.eml")))
+        assert one == two
+        message = email.message_from_bytes(one, policy=email.policy.default)
+        assert re.search(r" [+-]\d{4}$", str(email.message_from_bytes(one)["Date"]))
+        assert begun - 2 <= email.utils.parsedate_to_datetime(message["Date"]).timestamp() <= first
+        assert begun - 2 <= int(tags(one)[0]["t"]) <= first
+
+
+def test_gen_G8_gen_G12_gen_G13_two_signatures_that_cover_what_they_must(stack):
+    """RSA-2048 and Ed25519; what is there is signed, what a reader acts on may not be added."""
+    over = ["from", "to", "cc", "subject", "date", "reply-to", "message-id", "list-unsubscribe", "list-unsubscribe-post",
+            "mime-version", "content-type", "content-transfer-encoding"]
+    with stack(content=dict(CONTENT, reply_to="help@news.shop.test", list_id="news.shop.test")) as s:
+        s.add_key("e1", "ED25519")
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (data,) = s.letters().values()
+        assert verdicts(s, data) == [True, True]
+        present = [line.split(b":")[0].decode().lower() for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n")
+                   if line[:1] not in b" \t"]
+        assert {t["a"] for t in tags(data)} == {"rsa-sha256", "ed25519-sha256"}
+        for tag in tags(data):
+            names = tag["h"].replace(" ", "").lower().split(":")
+            assert tag["c"] == "relaxed/relaxed" and "l" not in tag and tag["d"] == DOMAIN
+            assert int(tag["x"]) - int(tag["t"]) == 7 * 86400
+            for name in over:
+                assert names.count(name) == present.count(name) + 1, name
+            assert set(present) - {"dkim-signature"} <= set(names)
+        for name in over:
+            added = f"{name.title()}: eve@other.test\r\n".encode() + data
+            assert verdicts(s, added) == [False, False], name
+            inside = data.replace(b"\r\nMIME-Version", f"\r\n{name}: x\r\nMIME-Version".encode())
+            assert verdicts(s, inside) == [False, False], name
+
+
+def test_gen_G12_a_second_from_is_seen_by_libopendkim_too(stack):
+    with stack() as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (path,) = s.boxes.rglob("*.eml")
+        good = path.read_bytes()
+        for field in (b"From: eve@other.test\r\n", b"Subject: other\r\n"):
+            path.write_bytes(field + good)
+            with pytest.raises(AssertionError):
+                s.judge()
+        path.write_bytes(good)
+
+
+def test_gen_G13_ed25519_alone_stops_the_campaign(stack):
+    with stack() as s:
+        (path,) = (s.directory / "keys").rglob("*.pem")
+        path.unlink()
+        s.add_key("e1", "ED25519")
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: a.get("waiting") == 1 and s.shop.session.value(
+            "SELECT count(*) FROM penguin.holds WHERE kind = 'campaign'") == 1)
+        assert "RSA" in s.shop.session.value("SELECT reason FROM penguin.holds WHERE kind = 'campaign'")
+        assert s.world.ledger() == []
+        s.stop()
+
+
+def test_gen_G14_the_signing_domain_is_that_of_from_or_above_it(stack):
+    with stack(content=dict(CONTENT, **{"from": f"ann@weekly.{DOMAIN}"})) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (data,) = s.letters().values()
+        assert [tag["d"] for tag in tags(data)] == [DOMAIN]
+
+
+def test_gen_G15_a_sender_of_an_internationalised_domain(stack):
+    """d=, the selector's name and every question to DNS are A-labels."""
+    domain = "xn--bcher-kva.shop.test"
+    with stack(content=dict(CONTENT, **{"from": "ann@B\u00fccher.shop.test"})) as s:
+        s.add_key("r1", domain=domain)
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+        (data,) = s.letters().values()
+        assert [tag["d"] for tag in tags(data)] == [domain]
+        assert f"From: ann@{domain}".encode() in data
+        asked = {e["name"] for e in s.world.events("dns")}
+        assert f"r1._domainkey.{domain}" in asked and all(name.isascii() for name in asked)
+
+
+def test_gen_G17_signatures_count_for_the_size_of_the_header(stack):
+    """13 kB of fields are fine with one signature, and too many with seven."""
+    words = " ".join(["word"] * 120)
+    content = dict(CONTENT, headers={f"X-{n}": words for n in range(20)})
+    with stack(content=content) as s:
+        first = s.campaign()
+        s.enqueue(first, ["ann@d1.test"])
+        s.start()
+        assert s.check(first) == {"delivered": 1}
+        (data,) = s.letters().values()
+        assert 12000 < len(data.partition(b"\r\n\r\n")[0]) < 16384
+        s.stop()
+        for n in range(2, 8):
+            s.add_key(f"r{n}")
+        second = s.campaign()
+        s.enqueue(second, ["bob@d1.test"])
+        s.start()
+        assert s.wait(second) == {"failed": 1}
+        s.stop()
+        assert len(s.world.ledger()) == 1
+        (attempt,) = s.attempts(second)
+        assert "with its signatures" in attempt["reply"]
