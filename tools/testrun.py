@@ -34,7 +34,7 @@ CORES = os.cpu_count() or 1
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 PROGRAM_SECONDS = 300
-SYSTEM_SECONDS = {False: 25 * 60, True: 120 * 60}
+SYSTEM_SECONDS = {False: 40 * 60, True: 120 * 60}
 DEMO_SECONDS = 10 * 60
 
 

@@ -19,7 +19,7 @@ def test_smtp_M15_the_worker_killed_ten_times_loses_nothing(stack):
             s.wait(campaign, lambda a, n=round_: len(s.world.ledger()) > 60 * (n + 1))
             s.kill()
         s.start()
-        s.wait(campaign, timeout=120)
+        s.wait(campaign, timeout=300)
         lost, duplicate, misreported = s.join(campaign)
         assert not lost and not misreported
         assert s.account(campaign) == {"delivered": 3000}
