@@ -2,8 +2,9 @@
  * What a reply or a failure means.
  *
  * Three questions, each with a table.  What is it about: greylisting where the text
- * says so; the enhanced code if the server gave one that says something, else the code, each perhaps only in one
- * phase (the same 550 blames the sender after MAIL and the recipient after RCPT).
+ * says so; the enhanced code if the server gave one that says something, else the
+ * code, each perhaps only in one phase (the same 550 blames the sender after MAIL and
+ * the recipient after RCPT).
  * Whom does it concern: the category where it knows, else the phase.  What becomes
  * of the job: the first digit, but a refusal before MAIL says nothing about a
  * message and is never final (RFC 5321 section 4.2.1, conformance M18).
