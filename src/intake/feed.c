@@ -173,20 +173,20 @@ static void rewind_campaigns(struct feeds *feeds, struct slice at)
 	feeds->campaign = (struct id){0};
 }
 
-/* What was read to its end begins anew, from before the read that found the end. */
-static void overlap(struct intake *intake, const struct pg_answer *answer)
+/*
+ * All was read: begin anew, from before the first page of this pass was asked for.  A
+ * row may have been committed behind a page that had passed its instant.
+ */
+static void rewind_all(struct feeds *feeds)
 {
 	struct buf at;
 
 	buf_init(&at, 0);
-	buf_add_number(&at, (uint64_t)(intake->feeds.asked_us - FEED_OVERLAP_US));
-	if (pg_rows(answer, 0) < FEED_ROWS) {
-		rewind_suppressions(&intake->feeds, buf_slice(&at));
-	}
-	if (pg_rows(answer, 1) < FEED_ROWS) {
-		rewind_campaigns(&intake->feeds, buf_slice(&at));
-	}
+	buf_add_number(&at, (uint64_t)(feeds->pass_us - FEED_OVERLAP_US));
+	rewind_suppressions(feeds, buf_slice(&at));
+	rewind_campaigns(feeds, buf_slice(&at));
 	buf_clear(&at);
+	feeds->pass_us = 0;
 }
 
 static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -200,9 +200,8 @@ static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void
 		tell_holds(intake, answer);
 		if (pg_rows(answer, 0) == FEED_ROWS || pg_rows(answer, 1) == FEED_ROWS) {
 			pause_us = 0;
-		}
-		if (intake->settings.distributed) {
-			overlap(intake, answer);
+		} else if (intake->settings.distributed) {
+			rewind_all(&intake->feeds);
 		}
 	} else {
 		(void)intake_try_again(answer, "feeds");
@@ -219,7 +218,9 @@ static void read_feeds(void *owner)
 	struct pg_request *request =
 		intake_request(distributed ? SQL_SUPPRESSION_RECENT : SQL_SUPPRESSION_FEED);
 
-	feeds->asked_us = intake_db_now_us(intake);
+	if (feeds->pass_us == 0) {
+		feeds->pass_us = intake_db_now_us(intake);
+	}
 	pg_add_text(request, buf_slice(&feeds->suppression_at));
 	pg_add_id(request, &feeds->suppression_tenant);
 	pg_add_text(request, buf_slice(&feeds->suppression_address));

@@ -59,7 +59,7 @@ struct claimer {
 /* What changes elsewhere (feed.c). */
 struct feeds {
 	struct timer timer;
-	int64_t asked_us;          /* by the database's clock */
+	int64_t pass_us; /* the first page was asked for, by the database's clock; 0 = none yet */
 	struct buf suppression_at; /* a transaction, or an instant: as the statement has it */
 	struct id suppression_tenant;
 	struct buf suppression_address;

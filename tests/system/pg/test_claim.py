@@ -144,6 +144,17 @@ def test_feeds_tell_of_what_an_older_transaction_commits_late(shop, run, distrib
             ("campaign", "paused")} <= told
 
 
+@pytest.mark.parametrize("distributed", [0, 1])
+def test_feeds_tell_all_of_many(shop, run, distributed):
+    cli = run(run_ms=4000, distributed=distributed)
+    time.sleep(0.7)
+    many = [f"r{i}@many.example" for i in range(MANY)]
+    shop.session.run("suppression_add", [shop.tenant] * MANY, many, ["*"] * MANY,
+                     ["manual"] * MANY, [""] * MANY, [None] * MANY)
+    told = {line["text"] for line in cli.finish() if line["event"] == "suppression"}
+    assert told == set(many)
+
+
 def test_only_the_fleet_holds_what_all_tenants_share(shop):
     for kind in ("source", "provider", "domain"):
         with pytest.raises(psycopg2.errors.CheckViolation):
