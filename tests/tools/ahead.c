@@ -2,7 +2,6 @@
  * Preloaded, it shows a program a wall clock that is AHEAD seconds ahead; the monotonic clock stays right.  It asks the
  * kernel itself and keeps no state, thus it is safe before any constructor ran: sanitizers read the clock that early.
  */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
