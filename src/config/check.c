@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
+#include "base/nearest.h"
 #include "loaded.h"
 #include "mail/ehlo.h"
-#include "nearest.h"
 
 struct check {
 	struct loaded *loaded;

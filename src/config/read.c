@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "config/schema.h"
-#include "nearest.h"
 #include "type.h"
 
 /* What every step needs: where we are in the schema and in the file. */

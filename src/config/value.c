@@ -13,9 +13,9 @@
 
 #include "base/codec.h"
 #include "base/err.h"
+#include "base/nearest.h"
 #include "base/time.h"
 #include "config/value.h"
-#include "nearest.h"
 #include "type.h"
 
 static bool read_bool(const struct value_input *in, void *at)

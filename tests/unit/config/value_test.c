@@ -1,4 +1,4 @@
-/* Values: what each type reads and the one form it is written in; the nearest word. */
+/* Values: what each type reads and the one form it is written in. */
 #include "config/value.h"
 
 #include <criterion/criterion.h>
@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "config/schema.h"
-#include "nearest.h"
 #include "no_leaks.h"
 #include "type.h"
 
@@ -192,33 +191,4 @@ Test(value, loopback)
 	cr_expect(config_address_is_loopback(&a));
 	cr_assert(config_address_parse(SLICE("::2"), &a));
 	cr_expect_not(config_address_is_loopback(&a));
-}
-
-Test(value, nearest)
-{
-	static const char *const offered[] = {"connections", "connect", "conns", "rate"};
-	static const struct {
-		const char *text;
-		const char *best; /* "" = none */
-	} pairs[] = {
-		{"conections", "connections"},
-		{"connectoins", "connections"},
-		{"connec", "connect"},
-		{"rat", "rate"},
-		{"tare", ""},
-		{"x", ""},
-		{"", ""},
-		{"connectionsconnectionsconnectionsconnectionsconnectionsconnections", ""},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-		struct nearest nearest;
-
-		nearest_init(&nearest, slice_of(pairs[i].text));
-		for (size_t j = 0; j < ARRAY_LEN(offered); j++) {
-			nearest_offer(&nearest, offered[j]);
-		}
-		cr_expect_str_eq(nearest.best != NULL ? nearest.best : "", pairs[i].best, "%s",
-			pairs[i].text);
-	}
 }

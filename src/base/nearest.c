@@ -6,7 +6,7 @@
  * Words longer than WORD_MAX are never near: keys are short, and that bounds the
  * three rows of the table, so that nothing has to be allocated.
  */
-#include "nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* Which of some words was probably meant. */
-#ifndef CONFIG_NEAREST_H
-#define CONFIG_NEAREST_H
+/* Did you mean: which of some words was probably meant. */
+#ifndef BASE_NEAREST_H
+#define BASE_NEAREST_H
 
 #include <stddef.h>
 
