@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/nearest.h"
 #include "base/slice.h"
 #include "command.h"
 #include "config/config.h"
@@ -68,59 +69,135 @@ static const struct ctl_command commands[] = {
 		"tenant= campaign= format=", "add the rows of a file as jobs", 1, 1, enqueue},
 };
 
-static void print_help(FILE *to)
+/* The options as they are typed, each behind a blank: " [--tenant X] [--json]". */
+static void print_options(FILE *to, const struct ctl_command *command)
 {
-	(void)fputs(
-		"usage: penguinctl [-c CONFIG] [-d DSN] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n",
-		to);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		struct slice rest = slice_of(commands[i].options);
-		struct slice option;
+	struct slice rest = slice_of(command->options);
+	struct slice option;
 
-		(void)fprintf(to, "  %s %s", commands[i].name, commands[i].arguments);
-		while (rest.n > 0 && slice_split(&rest, ' ', &option)) {
-			(void)fprintf(to, " [--%.*s%s]",
-				(int)option.n - (slice_ends(option, SLICE("=")) ? 1 : 0), option.p,
-				slice_ends(option, SLICE("=")) ? " X" : "");
-		}
-		(void)fprintf(to, "\n      %s\n", commands[i].help);
+	while (rest.n > 0 && slice_split(&rest, ' ', &option)) {
+		bool takes_value = slice_ends(option, SLICE("="));
+
+		(void)fprintf(to, " [--%.*s%s]", (int)option.n - (takes_value ? 1 : 0), option.p,
+			takes_value ? " X" : "");
 	}
+}
+
+static void print_command(FILE *to, const struct ctl_command *command)
+{
+	(void)fprintf(to, "  %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
+		command->arguments);
+	print_options(to, command);
+	(void)fprintf(to, "\n      %s\n", command->help);
+}
+
+/* How many words the line and the command's name begin with alike. */
+static int common(const struct ctl_command *command, int argc, char **argv, int *ret_words)
+{
+	struct slice rest = slice_of(command->name);
+	struct slice word;
+	int same = 0;
+
+	*ret_words = 0;
+	while (slice_split(&rest, ' ', &word)) {
+		if (same == *ret_words && same < argc && slice_equal(word, slice_of(argv[same]))) {
+			same++;
+		}
+		(*ret_words)++;
+	}
+	return same;
 }
 
 /* How many words of the line name the command: 0 when they do not. */
 static int match(const struct ctl_command *command, int argc, char **argv)
 {
-	struct slice rest = slice_of(command->name);
-	struct slice word;
-	int words = 0;
+	int words;
+	int same = common(command, argc, argv, &words);
 
-	while (slice_split(&rest, ' ', &word)) {
-		if (words >= argc || !slice_equal(word, slice_of(argv[words]))) {
-			return 0;
+	return same == words ? words : 0;
+}
+
+/* The commands that begin with these words, or that these words begin with. */
+static bool concerns(const struct ctl_command *command, int argc, char **argv)
+{
+	int words;
+	int same = common(command, argc, argv, &words);
+
+	return same == words || same == argc;
+}
+
+static void print_help(FILE *to, int argc, char **argv)
+{
+	(void)fputs(
+		"usage: penguinctl [-c CONFIG] [-d DSN] COMMAND ...   (or DSN from PENGUIN_DSN)\n\n",
+		to);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (concerns(&commands[i], argc, argv)) {
+			print_command(to, &commands[i]);
 		}
-		words++;
 	}
-	return words;
+	if (argc == 0) {
+		(void)fputs("\n  help [COMMAND]\n      all of these, or those of that name; "
+			    "penguinctl(1) says more\n",
+			to);
+	}
+}
+
+/* The first word is right: is the second nearly one of those that go with it? */
+static int unknown_second(int argc, char **argv)
+{
+	const char *given = argc > 1 ? argv[1] : "";
+	struct nearest nearest;
+	int words;
+
+	nearest_init(&nearest, slice_of(given));
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (common(&commands[i], argc, argv, &words) == 1 && words == 2) {
+			nearest_offer(&nearest, strchr(commands[i].name, ' ') + 1);
+		}
+	}
+	if (nearest.best != NULL) {
+		return ctl_fail(EX_USAGE, "no command '%s %s'; did you mean '%s %s'?", argv[0],
+			given, argv[0], nearest.best);
+	}
+	return ctl_fail(EX_USAGE, "no command '%s%s%s'; 'penguinctl help %s' lists those of %s",
+		argv[0], argc > 1 ? " " : "", given, argv[0], argv[0]);
 }
 
 static int unknown(int argc, char **argv)
 {
-	const char *second = argc > 1 ? argv[1] : "";
+	struct nearest nearest;
+	struct buf line;
+	int words;
 
+	buf_init(&line, 0);
+	buf_add_format(&line, "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	nearest_init(&nearest, buf_slice(&line));
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		struct slice name = slice_of(commands[i].name);
-		size_t blank = slice_find(name, ' ');
+		if (common(&commands[i], argc, argv, &words) > 0) {
+			buf_clear(&line);
+			return unknown_second(argc, argv);
+		}
+		nearest.text = words == 1 ? slice_of(argv[0]) : buf_slice(&line);
+		nearest_offer(&nearest, commands[i].name);
+	}
+	buf_clear(&line);
+	if (nearest.best != NULL) {
+		return ctl_fail(
+			EX_USAGE, "no command '%s'; did you mean '%s'?", argv[0], nearest.best);
+	}
+	return ctl_fail(EX_USAGE, "no command '%s'; 'penguinctl help' lists them", argv[0]);
+}
 
-		if (slice_starts(name, slice_first(slice_of(argv[0]), 3)) ||
-			(second[0] != '\0' &&
-				slice_equal(slice_from(name, blank + 1), slice_of(second)))) {
-			return ctl_fail(EX_USAGE,
-				"no command '%s %s'; did you mean '%s'? See "
-				"'penguinctl help'",
-				argv[0], second, commands[i].name);
+static int help(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (concerns(&commands[i], argc, argv)) {
+			print_help(stdout, argc, argv);
+			return EX_OK;
 		}
 	}
-	return ctl_fail(EX_USAGE, "no command '%s'; see 'penguinctl help'", argv[0]);
+	return unknown(argc, argv);
 }
 
 /* Whether the command has the option, and if it takes a value. */
@@ -147,8 +224,8 @@ static int read_option(
 	bool takes_value = false;
 
 	if (!knows(command, name, &takes_value)) {
-		return ctl_fail(EX_USAGE, "'%s' has no option --%s; its options: %s", command->name,
-			name, command->options[0] != '\0' ? command->options : "none");
+		return ctl_fail(EX_USAGE, "'%s' has no option --%s; 'penguinctl help %s' has all",
+			command->name, name, command->name);
 	}
 	if (takes_value) {
 		if (*at + 1 >= argc) {
@@ -195,12 +272,21 @@ static int run(const struct ctl_command *command, struct ctl *ctl, int argc, cha
 static int choose(struct ctl *ctl, int argc, char **argv)
 {
 	if (argc == 0) {
-		print_help(stderr);
+		print_help(stderr, 0, NULL);
 		return EX_USAGE;
 	}
-	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0) {
-		print_help(stdout);
-		return EX_OK;
+	if (strcmp(argv[0], "help") == 0) {
+		return help(argc - 1, argv + 1);
+	}
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || (i == 0 && strcmp(argv[i], "-h") == 0)) {
+			return help(i, argv);
+		}
+	}
+	if (argv[0][0] == '-') {
+		return ctl_fail(EX_USAGE,
+			"'%s' is no option: -d DSN or -c CONFIG may stand before the command",
+			argv[0]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		int words = match(&commands[i], argc, argv);
