@@ -504,6 +504,22 @@ static void compile_kind(struct builder *b, const struct value *base)
 	}
 }
 
+/* Where in the file, as people count. */
+static void fault_in_json(struct builder *builder, const struct value_fault *fault)
+{
+	struct slice before = slice_first(builder->source->body, fault->at);
+	size_t line_start = slice_find_last(before, '\n');
+	size_t line = 1;
+	char place[64];
+
+	for (size_t i = 0; i < before.n; i++) {
+		line += before.p[i] == '\n';
+	}
+	(void)snprintf(place, sizeof(place), "content:%zu:%zu", line,
+		line_start == before.n ? fault->at + 1 : fault->at - line_start);
+	builder_fault(builder, place, "not JSON: %s", fault->text);
+}
+
 void structured_compile(struct builder *builder)
 {
 	struct value_fault fault;
@@ -511,8 +527,7 @@ void structured_compile(struct builder *builder)
 	const struct value *unsubscribe;
 
 	if (base == NULL) {
-		builder_fault(
-			builder, "content", "not JSON at octet %zu: %s", fault.at, fault.text);
+		fault_in_json(builder, &fault);
 		return;
 	}
 	if (base->kind != VALUE_OBJECT) {

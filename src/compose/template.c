@@ -467,7 +467,8 @@ static const struct program *compile_partial(
 	}
 	if (c->options->on_partial == NULL ||
 		!c->options->on_partial(c->options->owner, tag->body, &text)) {
-		(void)fail(s, tag->from, "there is no content '%.*s' for this partial",
+		(void)fail(s, tag->from,
+			"there is no content '%.*s' for this partial: add that first",
 			(int)tag->body.n, tag->body.p);
 		return NULL;
 	}

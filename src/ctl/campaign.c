@@ -26,6 +26,7 @@ static const char *const states[] = {"waiting", "leased", "retrying", "in_doubt"
 #define COLUMN_COMMITTED 12
 #define COLUMN_STATES 13
 #define COLUMN_PREFLIGHT 23
+#define EXPIRE_MAX_US (30 * 86400 * TIME_SECOND_US)
 
 static int find(struct ctl *ctl, char tenant[ID_TEXT + 1], char id[ID_TEXT + 1])
 {
@@ -67,22 +68,39 @@ static int find_content(struct ctl *ctl, const char *tenant, char ret_id[ID_TEXT
 	return code;
 }
 
+/* What the table would refuse in its own words. */
+static int check_settings(struct ctl *ctl, int64_t *ret_expires_us)
+{
+	enum on_in_doubt doubt;
+	uint64_t priority = 10;
+	uint64_t weight = 100;
+
+	if (!on_in_doubt_parse(slice_of(ctl_option(ctl, "on-in-doubt", "retry")), &doubt)) {
+		return ctl_fail(EX_USAGE, "--on-in-doubt is retry, assume_sent or hold");
+	}
+	if (!time_parse_duration(slice_of(ctl_option(ctl, "expire", "3d")), ret_expires_us) ||
+		*ret_expires_us < TIME_SECOND_US || *ret_expires_us > EXPIRE_MAX_US) {
+		return ctl_fail(EX_USAGE, "--expire is a duration such as 12h or 3d, at most 30d");
+	}
+	if (!ctl_number(ctl, "priority", &priority) || priority > 100) {
+		return ctl_fail(EX_USAGE, "--priority is a number from 0 (first) to 100");
+	}
+	if (!ctl_number(ctl, "weight", &weight) || weight < 1 || weight > 1000) {
+		return ctl_fail(EX_USAGE, "--weight is a number from 1 to 1000");
+	}
+	return 0;
+}
+
 int campaign_create(struct ctl *ctl)
 {
 	char tenant[ID_TEXT + 1];
 	char content[ID_TEXT + 1];
 	char id[ID_TEXT + 1];
 	char lifetime[32];
-	enum on_in_doubt doubt;
 	int64_t expires_us;
-	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+	int code = check_settings(ctl, &expires_us);
 
-	if (!on_in_doubt_parse(slice_of(ctl_option(ctl, "on-in-doubt", "retry")), &doubt)) {
-		return ctl_fail(EX_USAGE, "--on-in-doubt is retry, assume_sent or hold");
-	}
-	if (!time_parse_duration(slice_of(ctl_option(ctl, "expire", "3d")), &expires_us)) {
-		return ctl_fail(EX_USAGE, "--expire is a duration such as 12h or 3d");
-	}
+	code = code != 0 ? code : ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
 	code = code != 0 ? code : refuse_namesake(ctl, tenant);
 	code = code != 0 ? code : find_content(ctl, tenant, content);
 	if (code != 0) {

@@ -32,12 +32,14 @@ bool ctl_number(const struct ctl *ctl, const char *name, uint64_t *value)
 	return text == NULL || slice_number(slice_of(text), 1000000000, value);
 }
 
-static void PRINTF_LIKE(2, 0) say(FILE *to, const char *format, va_list args)
+/* Whether it ended with a line end. */
+static bool PRINTF_LIKE(2, 0) say(FILE *to, const char *format, va_list args)
 {
 	struct buf raw;
 	struct buf line;
 	struct slice rest;
 	struct slice part;
+	bool ended;
 
 	buf_init(&raw, 0);
 	buf_init(&line, 0);
@@ -48,8 +50,10 @@ static void PRINTF_LIKE(2, 0) say(FILE *to, const char *format, va_list args)
 		buf_add_text(&line, rest.p != NULL ? "\n" : "");
 	}
 	(void)fputs(buf_string(&line), to);
+	ended = slice_ends(buf_slice(&raw), SLICE("\n"));
 	buf_clear(&line);
 	buf_clear(&raw);
+	return ended;
 }
 
 int ctl_fail(int code, const char *format, ...)
@@ -58,9 +62,10 @@ int ctl_fail(int code, const char *format, ...)
 
 	(void)fputs("penguinctl: ", stderr);
 	va_start(args, format);
-	say(stderr, format, args);
+	if (!say(stderr, format, args)) {
+		(void)fputc('\n', stderr);
+	}
 	va_end(args);
-	(void)fputc('\n', stderr);
 	return code;
 }
 
@@ -69,7 +74,7 @@ void ctl_print(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	say(stdout, format, args);
+	(void)say(stdout, format, args);
 	va_end(args);
 }
 

@@ -119,6 +119,12 @@ static void add_quoted(struct buf *line, struct slice text)
 	buf_add_byte(line, '"');
 }
 
+/* What the name of the file with the rejected rows begins with. */
+static const char *stem(const struct import *import)
+{
+	return strcmp(import->path, "-") == 0 ? "stdin" : import->path;
+}
+
 static int open_rejects(struct import *import)
 {
 	struct buf path;
@@ -128,8 +134,7 @@ static int open_rejects(struct import *import)
 		return 0;
 	}
 	buf_init(&path, 0);
-	buf_add_format(
-		&path, "%s.rejected.csv", strcmp(import->path, "-") == 0 ? "stdin" : import->path);
+	buf_add_format(&path, "%s.rejected.csv", stem(import));
 	import->rejects = fopen(buf_string(&path), "we");
 	if (import->rejects == NULL) {
 		code = ctl_fail(EX_CANTCREAT, "cannot write %s: %s", buf_string(&path),
@@ -290,7 +295,7 @@ static int take_row(struct import *import)
 	return code;
 }
 
-/* A name of ours gives the column its role; of two namesakes the first has it. */
+/* A name of ours gives the column its role. */
 static void note_role(struct import *import, struct slice name, size_t at)
 {
 	size_t *const roles[] = {&import->email, &import->id, &import->engagement};
@@ -303,8 +308,46 @@ static void note_role(struct import *import, struct slice name, size_t at)
 	}
 }
 
+/* Spreadsheets add nameless columns: those may be many. */
+static bool same_name(const struct import *import, size_t first, size_t second)
+{
+	struct slice a = slice_of(import->names[first]);
+	struct slice b = slice_of(import->names[second]);
+	bool ours = first == import->email || first == import->id || first == import->engagement;
+
+	return a.n > 2 && (ours ? slice_equal_nocase(a, b) : slice_equal(a, b));
+}
+
+/* Which of the two would count is nothing to guess about. */
+static int refuse_namesake(struct import *import, size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (same_name(import, i, at)) {
+			return ctl_fail(EX_DATAERR,
+				"%s: line 1: columns %zu and %zu are both called %s: rename or "
+				"remove one",
+				import->path, i + 1, at + 1, import->names[at]);
+		}
+	}
+	return 0;
+}
+
+static const char *header_hint(const struct import *import)
+{
+	const char *name = import->names[0];
+
+	if (name[1] == '{') {
+		return "; JSON lines need --format jsonl";
+	}
+	return import->columns == 1 && (strchr(name, ';') != NULL || strstr(name, "\\t") != NULL)
+		? "; commas separate the columns"
+		: "";
+}
+
 static int take_header(struct import *import)
 {
+	int code = 0;
+
 	if (octets_fault(buf_slice(&import->csv.text)) != NULL) {
 		return ctl_fail(EX_DATAERR, "%s: line 1: the header is not UTF-8", import->path);
 	}
@@ -318,14 +361,15 @@ static int take_header(struct import *import)
 		import->names[i] = mem_copy(json.p, json.n);
 		import->columns = i + 1;
 		buf_clear(&json);
+		code = code != 0 ? code : refuse_namesake(import, i);
 	}
-	if (import->email == NOWHERE) {
+	if (code == 0 && import->email == NOWHERE) {
 		return ctl_fail(EX_DATAERR,
 			"%s: line 1: no column 'email': the first line names the "
-			"columns, as in 'email,name'",
-			import->path);
+			"columns, as in 'email,name'%s",
+			import->path, header_hint(import));
 	}
-	return 0;
+	return code;
 }
 
 static int take(struct import *import, enum csv_step step)
@@ -433,10 +477,14 @@ static int run(struct import *import)
 	}
 	if (code == 0) {
 		(void)fputs(isatty(STDERR_FILENO) != 0 ? "\n" : "", stderr);
-		ctl_print("%llu added, %llu already there, %llu rejected\n",
+		ctl_print("%llu added, %llu already there, %llu rejected",
 			(unsigned long long)import->added,
 			(unsigned long long)(import->valid - import->added),
 			(unsigned long long)import->rejected);
+		if (import->rejected > 0) {
+			ctl_print(": %s.rejected.csv says why", stem(import));
+		}
+		ctl_print("\n");
 	}
 	return code;
 }
@@ -449,9 +497,14 @@ int enqueue(struct ctl *ctl)
 		.id = NOWHERE,
 		.engagement = NOWHERE,
 		.started_us = time_monotonic_us()};
+	const char *format = ctl_option(ctl, "format", "csv");
 	int64_t created_us = 0;
-	int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), import.tenant);
+	int code;
 
+	if (strcmp(format, "csv") != 0 && strcmp(format, "jsonl") != 0) {
+		return ctl_fail(EX_USAGE, "--format is csv or jsonl");
+	}
+	code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), import.tenant);
 	code = code != 0 ? code
 			 : ctl_campaign(ctl, import.tenant, ctl_option(ctl, "campaign", NULL),
 				   import.campaign, &created_us);

@@ -126,8 +126,11 @@ int log_show(struct ctl *ctl)
 	FILE *file = fopen(path, "re");
 
 	if (file == NULL) {
-		return ctl_fail(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "cannot open %s: %s",
-			path, err_text(err_system()));
+		return ctl_fail(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "cannot open %s: %s%s",
+			path, err_text(err_system()),
+			ctl->count == 0 ? "; is delivery.log of penguin-mta.yaml another file? "
+					  "'penguinctl log FILE' shows that"
+					: "");
 	}
 	read_lines(ctl, file);
 	while (follow && ferror(stdout) == 0) {

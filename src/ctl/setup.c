@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/codec.h"
 #include "base/mem.h"
@@ -16,15 +17,31 @@
 #include "mail/address.h"
 #include "sign/keyring.h"
 
-static void add_setting(
-	const struct ctl *ctl, struct buf *json, const char *option, const char *key)
+static void add_setting(struct buf *json, const char *key, const char *value)
 {
-	const char *value = ctl_option(ctl, option, NULL);
-
 	if (value != NULL) {
 		buf_add_format(json, "%s\"%s\":", json->n > 1 ? "," : "", key);
 		codec_json(json, slice_of(value));
 	}
+}
+
+/* A domain as it will stand in addresses and links: nobody would see the fault later. */
+static int add_domain(struct ctl *ctl, struct buf *json, const char *option, const char *key)
+{
+	const char *given = ctl_option(ctl, option, NULL);
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	enum address_fault fault;
+
+	if (given == NULL) {
+		return 0;
+	}
+	fault = address_parse_domain(slice_of(given), domain);
+	if (fault != ADDRESS_OK) {
+		return ctl_fail(
+			EX_USAGE, "--%s '%s': %s", option, given, address_fault_text(fault));
+	}
+	add_setting(json, key, domain);
+	return 0;
 }
 
 int tenant_add(struct ctl *ctl)
@@ -48,13 +65,14 @@ int tenant_add(struct ctl *ctl)
 	id_text(id_random(), id);
 	buf_init(&settings, 0);
 	buf_add_byte(&settings, '{');
-	add_setting(ctl, &settings, "bounce-domain", "bounce_domain");
-	add_setting(ctl, &settings, "tracking-domain", "tracking_domain");
-	add_setting(ctl, &settings, "sender-id", "sender_id");
+	code = add_domain(ctl, &settings, "bounce-domain", "bounce_domain");
+	code = code != 0 ? code : add_domain(ctl, &settings, "tracking-domain", "tracking_domain");
+	add_setting(&settings, "sender_id", ctl_option(ctl, "sender-id", NULL));
 	buf_add_byte(&settings, '}');
-	code = ctl_run(ctl, SQL_TENANT_ADD,
-		(const char *const[]){
-			id, name, ctl_option(ctl, "weight", "100"), buf_string(&settings)});
+	code = code != 0 ? code
+			 : ctl_run(ctl, SQL_TENANT_ADD,
+				   (const char *const[]){id, name, ctl_option(ctl, "weight", "100"),
+					   buf_string(&settings)});
 	if (code == 0) {
 		ctl_print("%s\n", id);
 	}
@@ -209,11 +227,17 @@ int key_add(struct ctl *ctl)
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	char text[ID_TEXT + 1];
 	struct id tenant;
+	struct err err;
 	struct buf why;
 	int code;
 
 	if (address_parse_domain(slice_of(ctl->arguments[1]), domain) != ADDRESS_OK) {
 		return ctl_fail(EX_USAGE, "'%s' is not a domain", ctl->arguments[1]);
+	}
+	if (access(directory, F_OK) != 0) {
+		return ctl_fail(EX_CANTCREAT,
+			"%s: %s: make it, for the user of penguin-mta, or give --directory",
+			directory, err_text(err_system()));
 	}
 	if (!id_parse(slice_of(ctl->arguments[0]), &tenant)) {
 		code = ctl_tenant(ctl, ctl->arguments[0], text);
@@ -223,9 +247,11 @@ int key_add(struct ctl *ctl)
 		(void)id_parse(slice_of(text), &tenant);
 	}
 	buf_init(&why, 0);
-	if (err_is(key_generate(slice_of(directory), &tenant, slice_of(domain), slice_of(selector),
-		    ctl_option(ctl, "ed25519", NULL) != NULL ? KEY_ED25519 : KEY_RSA_2048, &why))) {
-		code = ctl_fail(EX_CANTCREAT, "%s", buf_string(&why));
+	err = key_generate(slice_of(directory), &tenant, slice_of(domain), slice_of(selector),
+		ctl_option(ctl, "ed25519", NULL) != NULL ? KEY_ED25519 : KEY_RSA_2048, &why);
+	if (err_is(err)) {
+		code = ctl_fail(
+			err.kind == ERR_INPUT ? EX_USAGE : EX_CANTCREAT, "%s", buf_string(&why));
 	} else {
 		code = show_key(directory, &tenant, domain, selector, &why);
 	}

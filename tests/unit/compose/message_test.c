@@ -317,7 +317,9 @@ static const struct {
 	const char *body;
 	const char *faults;
 } bad_contents[] = {
-	{"not JSON", "{\"from\"", "content: not JSON at octet 7: ':' is expected\n"},
+	{"not JSON", "{\"from\"", "content:1:8: not JSON: ':' is expected\n"},
+	{"not JSON on a later line", "{\n  \"from\": \"a@b.example\"\n  \"text\": \"x\"}",
+		"content:3:3: not JSON: ',' or the closing bracket is expected\n"},
 	{"not an object", "[]", "content: it must be a JSON object\n"},
 	{"all that is missing", "{}",
 		"from: it is missing: {\"email\": \"news@example.org\"}\nsubject: it is missing\n"
@@ -361,7 +363,7 @@ static const struct {
 	{"weights", "{" BASE ",\"variants\":[{\"name\":\"a\",\"weight\":0}]}",
 		"variants: at least one must have a 'weight' above 0\n"},
 	{"partial", "{" FROM "\"subject\":\"s\",\"text\":\"{{>f}}\"}",
-		"text:1:1: there is no content 'f' for this partial\n"},
+		"text:1:1: there is no content 'f' for this partial: add that first\n"},
 	{"unsubscribe", "{" BASE ",\"unsubscribe\":\"x\"}",
 		"unsubscribe: it must be an object with a 'url'\n"},
 };

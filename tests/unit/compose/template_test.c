@@ -145,7 +145,8 @@ static const struct {
 		"name 'upper name' has a blank: lambdas and helpers do not exist here"},
 	{"dots", "{{a..b}}", 1, 1, "name 'a..b' has an empty part between dots"},
 	{"delimiters", "{{=<%=}}", 1, 1, "delimiters are two words without '=': {{=<% %>=}}"},
-	{"partial", "\n{{>footer}}", 2, 1, "there is no content 'footer' for this partial"},
+	{"partial", "\n{{>footer}}", 2, 1,
+		"there is no content 'footer' for this partial: add that first"},
 	{"fault in a partial", "{{>bad}}", 2, 1,
 		"in partial 'bad': section 'x' is not closed: add {{/x}}"},
 };
