@@ -97,7 +97,7 @@ int campaign_create(struct ctl *ctl)
 	char content[ID_TEXT + 1];
 	char id[ID_TEXT + 1];
 	char lifetime[32];
-	int64_t expires_us;
+	int64_t expires_us = 0;
 	int code = check_settings(ctl, &expires_us);
 
 	code = code != 0 ? code : ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
