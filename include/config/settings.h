@@ -24,6 +24,12 @@ struct config_postgres {
 	int64_t statement_timeout_us;
 };
 
+enum config_check_sources {
+	CONFIG_CHECK_SOURCES_OFF,
+	CONFIG_CHECK_SOURCES_WARN,
+	CONFIG_CHECK_SOURCES_REQUIRE,
+};
+
 struct config_dns {
 	struct config_addresses servers; /* with ports; none = those of the system */
 	bool allow_remote;
@@ -33,6 +39,8 @@ struct config_dns {
 	int64_t max_ttl_us;
 	int64_t negative_max_ttl_us;
 	uint32_t cache; /* domains */
+	enum config_check_sources check_sources;
+	int64_t check_interval_us;
 };
 
 enum config_signer { CONFIG_SIGNER_NATIVE, CONFIG_SIGNER_LIBOPENDKIM };

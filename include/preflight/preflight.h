@@ -57,6 +57,16 @@ struct preflight_subject {
 	const struct preflight_content *content;
 };
 
+/*
+ * The addresses that a source sends from: none where it has a relay, IPv6 only where
+ * somebody switched it on, or it has nothing else.  Returns how many; texts are the
+ * configuration's.
+ */
+struct config;
+struct config_source;
+size_t preflight_sources(const struct config *config, const struct config_source *source,
+	struct preflight_source ret_sources[2]);
+
 /* Complete once nothing is open in `answers`; until then only its questions count. */
 void preflight_evaluate(
 	const struct preflight_subject *subject, struct answers *answers, struct report *report);

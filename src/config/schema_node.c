@@ -45,6 +45,8 @@ static const struct config_key postgres_keys[] = {
 #undef AT
 static const struct config_schema postgres = SCHEMA_OF(postgres_keys, struct config_postgres);
 
+static const char *const source_words[] = {"off", "warn", "require", NULL};
+
 #define AT(member) offsetof(struct config_dns, member)
 static const struct config_key dns_keys[] = {
 	{"servers", CONFIG_ADDRESS_PORT, AT(servers), NULL, NULL, NULL, NULL,
@@ -63,6 +65,11 @@ static const struct config_key dns_keys[] = {
 		.doc = "That a name does not exist is remembered at most so long."},
 	{"cache", CONFIG_COUNT, AT(cache), "100000", "100", "10000000", "domains",
 		.doc = "How many recipient domains are remembered."},
+	{"check_sources", CONFIG_ENUM, AT(check_sources), "warn", NULL, NULL, NULL,
+		.doc = "Whether PTR and EHLO name of each source are looked at, and must be right.",
+		.words = source_words},
+	{"check_interval", CONFIG_DURATION, AT(check_interval_us), "1h", "1s", "1d", NULL,
+		.doc = "How often they are looked at."},
 };
 #undef AT
 static const struct config_schema dns = SCHEMA_OF(dns_keys, struct config_dns);

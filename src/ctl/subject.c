@@ -75,36 +75,6 @@ static int read_tenant(struct ctl *ctl, const char *tenant, struct subject *subj
 
 /* ---- the pool ---- */
 
-/* IPv6 is used only where somebody switched it on. */
-static bool uses_ipv6(const struct config *config)
-{
-	bool any = config->default_site.ipv6;
-
-	for (size_t i = 0; i < config->providers.count; i++) {
-		any |= config->providers.items[i]->pace.ipv6;
-	}
-	return any;
-}
-
-static void add_source(struct subject *subject, struct preflight_source *sources,
-	const struct config_source *config, const struct config_address *address)
-{
-	struct preflight_source *source = &sources[subject->about.source_count];
-	struct buf text;
-
-	if (address->version == 0) {
-		return;
-	}
-	buf_init(&text, 0);
-	config_address_add(&text, address);
-	if (endpoint_parse(buf_slice(&text), 0, &source->address)) {
-		source->name = slice_of(config->name);
-		source->ehlo = slice_of(config->ehlo);
-		subject->about.source_count++;
-	}
-	buf_clear(&text);
-}
-
 static void no_pool(const struct config *config, struct subject *subject)
 {
 	struct buf text;
@@ -127,7 +97,6 @@ static void no_pool(const struct config *config, struct subject *subject)
 static void read_pool(const struct config *config, const char *name, struct subject *subject)
 {
 	const struct config_pool *pool = config_pool(config, slice_of(name));
-	bool ipv6 = uses_ipv6(config);
 	struct preflight_source *sources;
 
 	subject->about.pool = arena_slice(subject->arena, slice_of(name));
@@ -140,14 +109,9 @@ static void read_pool(const struct config *config, const char *name, struct subj
 	for (size_t i = 0; i < pool->sources.count; i++) {
 		const struct config_source *source = pool->sources.items[i]->source;
 
-		if (source->relay.host.host != NULL) {
-			subject->about.relay_count++;
-			continue;
-		}
-		add_source(subject, sources, source, &source->ipv4);
-		if (ipv6) {
-			add_source(subject, sources, source, &source->ipv6);
-		}
+		subject->about.relay_count += source->relay.host.host != NULL ? 1 : 0;
+		subject->about.source_count +=
+			preflight_sources(config, source, sources + subject->about.source_count);
 	}
 }
 

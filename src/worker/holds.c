@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "identities.h"
 #include "io/digest.h"
 
 #define GENERATION_US (1800 * TIME_SECOND_US)
@@ -28,6 +29,7 @@ enum { NEWER, OLDER, GENERATIONS };
 
 struct holds {
 	struct worker *worker;
+	struct identities *identities;      /* why a source is out of use but for operators */
 	struct map *holds;                  /* by kind and name: struct hold */
 	struct map *campaigns[GENERATIONS]; /* that do not run, by id: a state's word */
 	struct map *recent[GENERATIONS];    /* by tenant, stream and address: suppressed since */
@@ -88,15 +90,23 @@ static void hold_key(struct buf *out, enum hold_kind kind, struct slice name)
 	buf_add(out, name);
 }
 
+/* An operator's reason comes before ours; a source is free when there is neither. */
+static void tell_source(struct worker *worker, struct slice name, const char *reason)
+{
+	struct source *source = shape_find_source(worker->shape, name);
+
+	if (source != NULL) {
+		source_hold(source,
+			reason != NULL ? reason
+				       : identities_fault(worker->holds->identities, name));
+	}
+}
+
 /* The reason as shaping shows it, or NULL for free. */
 static void tell_shape(struct worker *worker, const struct hold *hold, const char *reason)
 {
 	if (hold->kind == HOLD_SOURCE) {
-		struct source *source = shape_find_source(worker->shape, slice_of(hold->name));
-
-		if (source != NULL) {
-			source_hold(source, reason);
-		}
+		tell_source(worker, slice_of(hold->name), reason);
 	} else if (hold->kind == HOLD_PROVIDER) {
 		struct provider *provider =
 			shape_find_provider(worker->shape, slice_of(hold->name));
@@ -168,6 +178,7 @@ struct holds *holds_new(struct worker *worker)
 	struct holds *holds = MEM_NEW(struct holds);
 
 	holds->worker = worker;
+	holds->identities = identities_new(worker);
 	holds->holds = map_new();
 	generations_open(holds->campaigns);
 	generations_open(holds->recent);
@@ -189,6 +200,7 @@ void holds_free(struct holds **holds)
 	while (map_next((*holds)->holds, &at, &key, &hold)) {
 		hold_free(hold);
 	}
+	identities_free(&(*holds)->identities);
 	map_free(&(*holds)->holds);
 	generations_free((*holds)->campaigns);
 	generations_free((*holds)->recent);
@@ -303,6 +315,31 @@ void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool hel
 	outlet_pick_all(worker, pick_held, &(struct match){kind, slice_of(hold->name)});
 }
 
+static const struct hold *find_hold(
+	const struct holds *holds, enum hold_kind kind, struct slice name)
+{
+	const struct hold *hold;
+	struct buf key;
+
+	buf_init(&key, 0);
+	hold_key(&key, kind, name);
+	hold = map_get(holds->holds, buf_slice(&key));
+	buf_clear(&key);
+	return hold;
+}
+
+void holds_check_sources(struct holds *holds)
+{
+	identities_look(holds->identities);
+}
+
+void holds_apply_source(struct holds *holds, struct slice source)
+{
+	const struct hold *hold = find_hold(holds, HOLD_SOURCE, source);
+
+	tell_source(holds->worker, source, hold != NULL ? hold->reason : NULL);
+}
+
 void holds_apply(struct holds *holds)
 {
 	size_t at = 0;
@@ -362,14 +399,7 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 
 static bool is_held(const struct holds *holds, enum hold_kind kind, struct slice name)
 {
-	struct buf key;
-	bool held;
-
-	buf_init(&key, 0);
-	hold_key(&key, kind, name);
-	held = map_get(holds->holds, buf_slice(&key)) != NULL;
-	buf_clear(&key);
-	return held;
+	return find_hold(holds, kind, name) != NULL;
 }
 
 static bool any_hold(const struct holds *holds, const struct plan *plan)

@@ -22,6 +22,12 @@ void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool hel
 /* A reload made sources and providers anew: holds them again. */
 void holds_apply(struct holds *holds);
 
+/* Looks at the names of all sources, at the start and after a reload (identities.h). */
+void holds_check_sources(struct holds *holds);
+
+/* What identities.h says of this source has changed. */
+void holds_apply_source(struct holds *holds, struct slice source);
+
 enum gate holds_ask(struct holds *holds, const struct plan *plan);
 
 #endif

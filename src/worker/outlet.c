@@ -462,6 +462,18 @@ static bool pick_again(void *owner, struct job *job)
 	return true;
 }
 
+void outlet_leave_source(struct worker *worker, const struct source *source)
+{
+	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		if (lane_source(outlet->lane) == source) {
+			queue_pick(outlet->queue, pick_again, outlet);
+		}
+	}
+}
+
 /*
  * Idle connections go now, the others after their message; what waits goes to new
  * outlets, or back to Postgres when the worker stops.  Marked first: a job that is

@@ -164,6 +164,8 @@ void outlet_run_all(struct worker *worker);
 void outlet_close_all(struct worker *worker);
 void outlet_put_back(struct outlet *outlet, struct plan *plan);
 void outlet_on_room(void *owner, struct lane *lane);
+/* What waits for this source is routed anew: it is out of use. */
+void outlet_leave_source(struct worker *worker, const struct source *source);
 void outlet_pick_all(
 	struct worker *worker, bool (*pick)(void *owner, struct plan *plan), void *owner);
 

@@ -209,6 +209,7 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	open_intake(worker, config);
 	open_record(worker, config);
 	keys_sweep(worker->keys);
+	holds_check_sources(worker->holds);
 	return true;
 }
 
@@ -265,6 +266,7 @@ bool worker_reload(struct worker *worker, const struct config *config, struct bu
 	build_resolver(worker, config);
 	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	holds_apply(worker->holds);
+	holds_check_sources(worker->holds);
 	keys_reload(worker->keys);
 	outlet_close_all(worker);
 	return true;

@@ -1,0 +1,219 @@
+/*
+ * Whether our sources have the names that receivers want (conformance P5, D12): asked by
+ * the evaluators of preflight, at the start, after a reload and every hour; after a
+ * minute where something was wrong, so that a mended record helps soon.
+ *
+ * What is wrong is always logged with what to publish.  Only dns.check_sources: require
+ * takes such a source out of use, and each until it was looked at: a source whose names
+ * are not right must not be used silently.  A DNS that does not answer is not held
+ * against a source.
+ *
+ * A source may be held by an operator at the same time: holds.c asks here, so that the
+ * end of the one is not taken for the end of the other.
+ */
+#include "identities.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "equipment.h"
+#include "holds.h"
+#include "preflight/preflight.h"
+
+#define AGAIN_US (60 * TIME_SECOND_US)
+
+static const char not_yet[] = "its PTR and EHLO name have not been looked at yet";
+
+struct identities {
+	struct worker *worker;
+	struct preflight *running; /* NULL = none */
+	struct preflight_subject subject;
+	struct preflight_source *sources; /* the subject's; texts are of `equipment` */
+	struct equipment *equipment;
+	struct map *faults; /* by source: char *, why receivers will not like it */
+	struct map *seen;   /* by source: it was looked at */
+	struct timer timer;
+};
+
+static void on_due(void *owner)
+{
+	identities_look(owner);
+}
+
+struct identities *identities_new(struct worker *worker)
+{
+	struct identities *identities = MEM_NEW(struct identities);
+
+	identities->worker = worker;
+	identities->faults = map_new();
+	identities->seen = map_new();
+	timer_init(&identities->timer, worker->loop, on_due, identities);
+	return identities;
+}
+
+static void forget_faults(struct identities *identities)
+{
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(identities->faults, &at, &key, &value)) {
+		mem_free(value);
+	}
+	map_free(&identities->faults);
+}
+
+static void end_run(struct identities *identities)
+{
+	preflight_cancel(&identities->running);
+	mem_free(identities->sources);
+	identities->sources = NULL;
+	equipment_unref(&identities->equipment);
+}
+
+void identities_free(struct identities **identities)
+{
+	if (*identities == NULL) {
+		return;
+	}
+	timer_stop(&(*identities)->timer);
+	end_run(*identities);
+	forget_faults(*identities);
+	map_free(&(*identities)->seen);
+	mem_free(*identities);
+	*identities = NULL;
+}
+
+static enum config_check_sources mode_of(const struct identities *identities)
+{
+	return identities->worker->equipment->config->dns.check_sources;
+}
+
+const char *identities_fault(const struct identities *identities, struct slice source)
+{
+	const struct config *config = identities->worker->equipment->config;
+	const struct config_source *named = config_source(config, source);
+	struct preflight_source addresses[2];
+
+	if (mode_of(identities) != CONFIG_CHECK_SOURCES_REQUIRE || named == NULL ||
+		preflight_sources(config, named, addresses) == 0) {
+		return NULL;
+	}
+	return map_get(identities->seen, source) == NULL ? not_yet
+							 : map_get(identities->faults, source);
+}
+
+/* Faults that cost mail everywhere; a PTR that looks dynamic is only told. */
+static bool is_unfit(const struct finding *finding)
+{
+	return finding->verdict == PREFLIGHT_FAIL && finding->check != PREFLIGHT_PTR_GENERIC;
+}
+
+static void tell(const struct finding *finding)
+{
+	log_warning(NULL, "source_names", "source=%s check=%s verdict=%s says=%s publish=%s",
+		log_quote(slice_of(finding->subject)), preflight_check_word(finding->check),
+		preflight_verdict_word(finding->verdict), log_quote(buf_slice(&finding->says)),
+		log_quote(slice_trim(buf_slice(&finding->remedy))));
+}
+
+/* The subject of a finding is "SOURCE ADDRESS". */
+static void note(struct identities *identities, const struct finding *finding)
+{
+	struct slice subject = slice_of(finding->subject);
+	struct slice source = slice_first(subject, slice_find_last(subject, ' '));
+	struct buf why;
+
+	if (!is_unfit(finding)) {
+		return;
+	}
+	buf_init(&why, 0);
+	buf_add(&why, subject);
+	buf_add_text(&why, ": ");
+	buf_add(&why, buf_slice(&finding->says));
+	mem_free(map_put(identities->faults, source, mem_string(buf_string(&why))));
+	buf_clear(&why);
+}
+
+/* Shaping hears it, what waits at a source that is out goes elsewhere, and all lanes look. */
+static void apply(struct identities *identities)
+{
+	struct worker *worker = identities->worker;
+	const struct config_sources *sources = &worker->equipment->config->sources;
+
+	for (size_t i = 0; i < sources->count; i++) {
+		struct slice name = slice_of(sources->items[i]->name);
+		const struct source *source = shape_find_source(worker->shape, name);
+
+		holds_apply_source(worker->holds, name);
+		if (source != NULL && identities_fault(identities, name) != NULL) {
+			outlet_leave_source(worker, source);
+		}
+	}
+	outlet_run_all(worker);
+}
+
+/* The new faults in place of the old, which shaping borrows until it has heard. */
+static void take_report(struct identities *identities, const struct report *report)
+{
+	struct map *before = identities->faults;
+	struct map *after = map_new();
+
+	identities->faults = after;
+	for (size_t i = 0; i < report_count(report); i++) {
+		if (report_at(report, i)->verdict != PREFLIGHT_PASS) {
+			tell(report_at(report, i));
+			note(identities, report_at(report, i));
+		}
+	}
+	for (size_t i = 0; i < identities->subject.source_count; i++) {
+		map_put(identities->seen, identities->sources[i].name, (void *)not_yet);
+	}
+	apply(identities);
+	identities->faults = before;
+	forget_faults(identities);
+	identities->faults = after;
+}
+
+static void on_done(void *owner, struct report *take, uint32_t ttl_s)
+{
+	struct identities *identities = owner;
+	struct worker *worker = identities->worker;
+	int64_t wait_us = worker->equipment->config->dns.check_interval_us;
+
+	(void)ttl_s; /* the resolver has its own memory */
+	identities->running = NULL;
+	if (report_verdict(take) != PREFLIGHT_PASS && wait_us > AGAIN_US) {
+		wait_us = AGAIN_US;
+	}
+	take_report(identities, take);
+	report_free(&take);
+	end_run(identities);
+	timer_set(&identities->timer, loop_now_us(worker->loop) + wait_us);
+}
+
+void identities_look(struct identities *identities)
+{
+	struct worker *worker = identities->worker;
+	const struct config *config = worker->equipment->config;
+
+	end_run(identities);
+	timer_stop(&identities->timer);
+	if (mode_of(identities) == CONFIG_CHECK_SOURCES_OFF) {
+		apply(identities);
+		return;
+	}
+	identities->equipment = equipment_ref(worker->equipment);
+	identities->sources =
+		mem_array(2 * config->sources.count + 1, sizeof(*identities->sources));
+	identities->subject = (struct preflight_subject){.sources = identities->sources};
+	for (size_t i = 0; i < config->sources.count; i++) {
+		identities->subject.source_count +=
+			preflight_sources(config, config->sources.items[i],
+				identities->sources + identities->subject.source_count);
+	}
+	apply(identities);
+	identities->running = preflight_start(worker->loop, worker->dns, &identities->subject,
+		preflight_evaluate_sources, on_done, identities);
+}
