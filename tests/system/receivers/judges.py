@@ -20,6 +20,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 SIGNATURE = re.compile(rb"^DKIM-Signature:(?:[^\r]|\r\n[ \t])*", re.M | re.I)
 
 
+# Where encoded words may stand (RFC 2047 section 5); elsewhere the same letters are what they are.
+WORDED = {"subject", "from", "to", "reply-to", "x-extra"}
+
+
+def worded(fields):
+    """Fields as (name, value, decoded value)."""
+    return [(name, value, decoded if name.lower() in WORDED else value) for name, value, decoded in fields]
+
+
 def plain_lines(data):
     return data.replace(b"\r\n", b"\n")
 
@@ -35,7 +44,7 @@ def python_reads(data):
     parts = [(part.get_content_type(), part.get_content_charset(), plain_lines(part.get_payload(decode=True)))
              for part in leaves]
     complaints = [str(defect) for part in message.walk() for defect in part.defects]
-    return {"fields": fields, "parts": parts, "complaints": complaints}
+    return {"fields": worded(fields), "parts": parts, "complaints": complaints}
 
 
 def perl_reads(directory, messages):
@@ -49,7 +58,7 @@ def perl_reads(directory, messages):
                           env=dict(os.environ, PERL5LIB=f"{tree}/usr/share/perl5"))
     for line in done.stdout.splitlines():
         read = json.loads(line)
-        read["fields"] = [tuple(field) for field in read["fields"]]
+        read["fields"] = worded(read["fields"])
         read["parts"] = [(part["type"], part["charset"], plain_lines(bytes.fromhex(part["body"])))
                          for part in read["parts"]]
         yield read
