@@ -64,6 +64,9 @@ MUST_USE struct err dns_open(
 /* Waiting questions are answered DNS_TEMPORARY first, in a later turn. */
 void dns_close(struct dns **dns);
 
+/* Questions that the servers have answered, with or without records, and that failed. */
+void dns_counts(const struct dns *dns, uint64_t *ret_answered, uint64_t *ret_failed);
+
 /* Exactly one call of on_answer, never from within this call. */
 void dns_find(struct dns *dns, struct slice name, enum dns_type type,
 	void (*on_answer)(void *owner, const struct dns_answer *answer), void *owner);

@@ -74,6 +74,16 @@ bool resolver_allows(
 	const struct resolver *resolver, const struct site *site, const union endpoint *endpoint);
 
 /*
+ * An outage: more than half of what was asked in ten seconds failed, and a question that
+ * must have an answer has none.  Then nothing new should be begun, and behind it work
+ * comes back slowly: _room is how many jobs may be at hand, at most `most`.
+ */
+bool resolver_is_out(const struct resolver *resolver);
+size_t resolver_room(const struct resolver *resolver, size_t most);
+void resolver_watch(
+	struct resolver *resolver, void (*on_outage)(void *owner, bool out), void *owner);
+
+/*
  * A host that was set by hand (a route, a relay, delivery.redirect): only its
  * addresses are looked up; a numeric address needs no DNS.  The guard does not
  * apply to what an operator wrote down.

@@ -38,6 +38,8 @@ struct dns {
 	struct list open;    /* all questions without an answer */
 	struct list done;    /* with an answer, askers not told yet */
 	struct list sockets;
+	uint64_t answered;
+	uint64_t failed;
 	unsigned inside; /* calls of c-ares that may call back */
 	bool closing;
 };
@@ -111,9 +113,15 @@ static void answer_without_records(struct question *q, enum dns_status status)
 	file_answer(q);
 }
 
+static void fail(struct question *q)
+{
+	q->dns->failed++;
+	answer_without_records(q, DNS_TEMPORARY);
+}
+
 static void on_deadline(void *owner)
 {
-	answer_without_records(owner, DNS_TEMPORARY);
+	fail(owner);
 }
 
 static void on_reply(void *arg, int status, int timeouts, unsigned char *p, int n);
@@ -149,6 +157,7 @@ static void read_reply(struct question *q, struct slice message)
 {
 	switch (dns_wire_parse(message, q->name, q->type, q->arena, &q->hops, &q->answer)) {
 	case DNS_WIRE_ANSWER:
+		q->dns->answered++;
 		file_answer(q);
 		break;
 	case DNS_WIRE_FOLLOW:
@@ -160,7 +169,7 @@ static void read_reply(struct question *q, struct slice message)
 		}
 		break;
 	case DNS_WIRE_GARBAGE:
-		answer_without_records(q, DNS_TEMPORARY);
+		fail(q);
 		break;
 	}
 }
@@ -177,8 +186,10 @@ static void on_reply(void *arg, int status, int timeouts, unsigned char *p, int 
 		return; /* the deadline was faster, or dns_close() */
 	} else if (p != NULL && n > 0) {
 		read_reply(q, slice_make((const char *)p, (size_t)n));
+	} else if (status == ARES_EBADNAME) {
+		answer_without_records(q, DNS_NO_DOMAIN);
 	} else {
-		answer_without_records(q, status == ARES_EBADNAME ? DNS_NO_DOMAIN : DNS_TEMPORARY);
+		fail(q);
 	}
 }
 
@@ -241,6 +252,12 @@ void dns_find(struct dns *dns, struct slice name, enum dns_type type,
 		}
 	}
 	add_asker(q, on_answer, owner);
+}
+
+void dns_counts(const struct dns *dns, uint64_t *ret_answered, uint64_t *ret_failed)
+{
+	*ret_answered = dns->answered;
+	*ret_failed = dns->failed;
 }
 
 /* ---- the end of a turn ---- */

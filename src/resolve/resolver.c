@@ -28,6 +28,8 @@
 #include "hosts.h"
 #include "life.h"
 #include "mx.h"
+#include "outage.h"
+#include "settings.h"
 #include "site_private.h"
 
 enum { LOOKUPS_MAX = 500 };
@@ -37,6 +39,7 @@ struct resolver {
 	struct dns *dns;
 	struct resolver_settings settings;
 	struct hosts *hosts;
+	struct outage *outage;
 	struct cache cache;
 	struct map *sites; /* by key; no references */
 	struct site *failed[FAILURE_COUNT];
@@ -232,6 +235,7 @@ static bool count_answer(struct lookup *lookup)
 {
 	struct resolver *resolver = lookup->resolver;
 
+	outage_look(resolver->outage);
 	resolver->questions--;
 	lookup->pending--;
 	if (lookup->domain != NULL) {
@@ -287,6 +291,11 @@ static void on_mx(void *owner, const struct dns_answer *answer)
 						      : life_negative_us(settings, answer->ttl_s);
 
 	lookup->expires_us = loop_now_us(resolver->loop) + life_us;
+	if (answer->status == DNS_FOUND) {
+		outage_found(resolver->outage, cache_key(&lookup->domain->entry));
+	} else if (answer->status == DNS_TEMPORARY) {
+		outage_missed(resolver->outage, cache_key(&lookup->domain->entry));
+	}
 	if (failure != FAILURE_NONE || resolver->closing) {
 		conclude_failed(lookup, failure, life_us);
 	} else {
@@ -484,37 +493,25 @@ bool resolver_allows(
 			!guard_is_own(&resolver->settings, endpoint));
 }
 
+/* ---- the outage ---- */
+
+bool resolver_is_out(const struct resolver *resolver)
+{
+	return outage_is_on(resolver->outage);
+}
+
+size_t resolver_room(const struct resolver *resolver, size_t most)
+{
+	return outage_room(resolver->outage, most);
+}
+
+void resolver_watch(
+	struct resolver *resolver, void (*on_outage)(void *owner, bool out), void *owner)
+{
+	outage_watch(resolver->outage, on_outage, owner);
+}
+
 /* ---- beginning and end ---- */
-
-static void settings_clear(struct resolver_settings *settings)
-{
-	for (size_t i = 0; i < settings->own_name_count; i++) {
-		mem_free((char *)settings->own_names[i].p);
-	}
-	mem_free((void *)settings->own_names);
-	mem_free((void *)settings->own_addresses);
-	mem_free((void *)settings->allow);
-}
-
-static void *copy_array(const void *from, size_t count, size_t size)
-{
-	return count == 0 ? NULL : mem_copy(from, count * size);
-}
-
-static void settings_copy(struct resolver_settings *to, const struct resolver_settings *from)
-{
-	struct slice *names = mem_array(from->own_name_count + 1, sizeof(*names));
-
-	*to = *from;
-	to->allow = copy_array(from->allow, from->allow_count, sizeof(*from->allow));
-	to->own_addresses = copy_array(
-		from->own_addresses, from->own_address_count, sizeof(*from->own_addresses));
-	for (size_t i = 0; i < from->own_name_count; i++) {
-		names[i] = slice_make(
-			mem_copy(from->own_names[i].p, from->own_names[i].n), from->own_names[i].n);
-	}
-	to->own_names = names;
-}
 
 struct resolver *resolver_new(
 	struct loop *loop, struct dns *dns, const struct resolver_settings *settings)
@@ -525,6 +522,7 @@ struct resolver *resolver_new(
 	resolver->dns = dns;
 	settings_copy(&resolver->settings, settings);
 	resolver->hosts = hosts_new(loop, dns, &resolver->settings);
+	resolver->outage = outage_new(loop, dns);
 	cache_init(&resolver->cache, settings->cache_max, domain_free);
 	resolver->sites = map_new();
 	list_init(&resolver->queue);
@@ -553,6 +551,7 @@ static void end_when_quiet(struct resolver *resolver)
 	drop_requests(&resolver->done);
 	cache_clear(&resolver->cache);
 	hosts_free(&resolver->hosts);
+	outage_free(&resolver->outage);
 	for (size_t i = 0; i < ARRAY_LEN(resolver->failed); i++) {
 		site_unref(&resolver->failed[i]);
 	}

@@ -3,13 +3,16 @@
  * state, and when the next attempt is due.  Retries double from `retry.first` to
  * `retry.max`, spread by jitter so that a site's outage does not end in a herd.
  * Greylisting is met sooner, over the same source, but never before its five minutes
- * are over: there the jitter only adds.  A retry that would come after the job's
- * lifetime is not made: the job is expired.
+ * are over: there the jitter only adds.  A domain whose DNS does not answer uses up no
+ * attempt; it is looked up again soon at first, then each time the job has become half
+ * as old again.  A retry that would come after the job's lifetime is not made: the job
+ * is expired.
  */
 #include "parts.h"
 
 #include <math.h>
 
+#define DNS_FIRST_US (30 * INT64_C(1000000))
 #define GREYLIST_US (5 * 60 * INT64_C(1000000))
 
 /* -1 .. 1 from the attempt's random id: no clock, no state. */
@@ -37,11 +40,24 @@ static int64_t delay_us(const struct config_retry *retry, const struct attempt *
 	return (int64_t)(delay * (1.0 + retry->jitter * chance));
 }
 
+static int64_t dns_delay_us(
+	const struct config_retry *retry, const struct plan *plan, const struct attempt *attempt)
+{
+	int64_t least_us = retry->first_us < DNS_FIRST_US ? retry->first_us : DNS_FIRST_US;
+	int64_t delay_us = (attempt->at_us - plan->job->first_us) / 2;
+
+	delay_us = delay_us < least_us ? least_us : delay_us;
+	delay_us = delay_us > retry->max_us ? retry->max_us : delay_us;
+	return (int64_t)((double)delay_us * (1.0 + retry->jitter * spread(&attempt->id)));
+}
+
 static void retry_or_expire(const struct plan *plan, struct attempt *attempt)
 {
 	const struct config_retry *retry = &plan->worker->equipment->config->retry;
+	bool dns = attempt->evidence.failure == FAILURE_DNS_TEMPORARY;
 
-	attempt->due_us = attempt->at_us + delay_us(retry, attempt);
+	attempt->due_us = attempt->at_us +
+		(dns ? dns_delay_us(retry, plan, attempt) : delay_us(retry, attempt));
 	attempt->state =
 		attempt->due_us < plan_deadline_us(plan) ? OUTCOME_RETRYING : OUTCOME_EXPIRED;
 }

@@ -30,6 +30,7 @@
 #define HELD_US (10 * TIME_SECOND_US)      /* given back, a feed will say when it may go */
 #define NO_SOURCE_US (60 * TIME_SECOND_US) /* a pool without a source in use */
 #define NO_KEY_US (60 * TIME_SECOND_US)
+#define DNS_AWAY_US (15 * TIME_SECOND_US) /* what waits for the DNS looks again so soon */
 
 static void route(struct plan *plan);
 
@@ -137,6 +138,11 @@ void flow_on_content(struct plan *plan, struct content *content, struct slice fa
 	keys_find(plan->worker->keys, plan);
 }
 
+void flow_on_no_answer(struct plan *plan)
+{
+	plan_give_back(&plan, DNS_AWAY_US, SLICE(""));
+}
+
 /* The campaign goes on hold where everybody sees it: its reason says what to publish. */
 static void hold_campaign(struct worker *worker, const struct campaign *campaign, struct slice why)
 {
@@ -207,10 +213,24 @@ static void enter_lane(struct plan *plan, struct source *source, struct provider
 	outlet_push(outlet, plan);
 }
 
+/* The DNS is away: that is nobody's failure, and no attempt.  True when the job ended here. */
+static bool wait_for_dns(struct plan *plan, const struct site *site)
+{
+	if (site_failure(site) != FAILURE_DNS_TEMPORARY ||
+		!resolver_is_out(plan->worker->resolver)) {
+		return false;
+	}
+	plan_give_back(&plan, DNS_AWAY_US, SLICE(""));
+	return true;
+}
+
 static void on_relay(void *owner, struct site *site)
 {
 	struct plan *plan = owner;
 
+	if (wait_for_dns(plan, site)) {
+		return;
+	}
 	if (site_failure(site) != FAILURE_NONE) {
 		fail(plan, PHASE_RESOLVE, FAILURE_DNS_TEMPORARY,
 			SLICE("the relay's host name does not resolve"));
@@ -267,6 +287,9 @@ static void on_site(void *owner, struct site *site)
 	struct worker *worker = plan->worker;
 	struct provider *provider;
 
+	if (wait_for_dns(plan, site)) {
+		return;
+	}
 	if (site_failure(site) != FAILURE_NONE) {
 		fail(plan, PHASE_RESOLVE, site_failure(site), SLICE(""));
 		return;
@@ -288,6 +311,9 @@ static void on_routed(void *owner, struct site *site)
 {
 	struct plan *plan = owner;
 
+	if (wait_for_dns(plan, site)) {
+		return;
+	}
 	if (site_failure(site) != FAILURE_NONE) {
 		fail(plan, PHASE_RESOLVE, FAILURE_DNS_TEMPORARY,
 			SLICE("the route's host name does not resolve"));
@@ -363,7 +389,9 @@ static struct attempt *complete(struct plan *plan, struct attempt *attempt)
 	attempt->at_us = loop_wall_us(worker->loop);
 	attempt->id = id_make(attempt->at_us / 1000);
 	attempt->job = plan->job;
-	attempt->number = plan->job->attempts + 1;
+	/* Without DNS nothing was offered to anybody: the attempt is not used up. */
+	attempt->number =
+		plan->job->attempts + (attempt->evidence.failure == FAILURE_DNS_TEMPORARY ? 0 : 1);
 	attempt->possible_duplicate = plan->job->possible_duplicate;
 	if (attempt->recipient.n == 0) {
 		attempt->recipient = plan->address.length > 0 ? address_text(&plan->address)

@@ -19,14 +19,14 @@
 #include "base/time.h"
 #include "sign/selfcheck.h"
 
-#define GOOD_US (3600 * TIME_SECOND_US)
-#define BAD_US (60 * TIME_SECOND_US)
 #define SWEEP_AT_ONCE 20
+#define PATIENCE_US (60 * TIME_SECOND_US) /* with a name that does not answer, unless none does */
 
 enum standing {
 	STANDING_ASKING,
 	STANDING_GOOD,
 	STANDING_BAD,
+	STANDING_UNKNOWN, /* the DNS did not answer, and never did before */
 };
 
 struct entry {
@@ -39,7 +39,9 @@ struct entry {
 	enum standing standing;
 	size_t checked; /* keys of the set compared so far */
 	int64_t until_us;
-	bool swept; /* asked for by the sweep */
+	bool swept;        /* asked for by the sweep */
+	bool seen;         /* compared before, and found good */
+	int64_t missed_us; /* since when it has no answer; 0 = it has one */
 };
 
 struct keys {
@@ -102,6 +104,7 @@ void keys_reload(struct keys *keys)
 	keyring_reload(keys->worker->keyring);
 	while (map_next(keys->entries, &at, &key, &value)) {
 		((struct entry *)value)->until_us = 0;
+		((struct entry *)value)->seen = false;
 	}
 	keys_sweep(keys);
 }
@@ -110,11 +113,21 @@ static void answer(const struct entry *entry, struct plan *plan)
 {
 	bool good = entry->standing == STANDING_GOOD;
 
+	if (entry->standing == STANDING_UNKNOWN) {
+		flow_on_no_answer(plan);
+		return;
+	}
 	flow_on_keys(plan, good && entry->set != NULL ? key_set_ref(entry->set) : NULL,
 		good ? SLICE("") : buf_slice(&entry->why));
 }
 
 static void sweep_on(struct keys *keys);
+
+static const int64_t lives_us[] = {
+	[STANDING_GOOD] = 3600 * TIME_SECOND_US,
+	[STANDING_BAD] = 60 * TIME_SECOND_US,
+	[STANDING_UNKNOWN] = 5 * TIME_SECOND_US,
+};
 
 static void settle(struct entry *entry, enum standing standing)
 {
@@ -122,8 +135,13 @@ static void settle(struct entry *entry, enum standing standing)
 	int64_t now_us = loop_now_us(entry->home->worker->loop);
 
 	entry->standing = standing;
-	entry->until_us = now_us + (standing == STANDING_GOOD ? GOOD_US : BAD_US);
+	entry->until_us = now_us + lives_us[standing];
+	if (standing == STANDING_UNKNOWN) {
+		log_warning(NULL, "dkim_key_not_compared", "reason=%s",
+			log_quote(buf_slice(&entry->why)));
+	}
 	if (standing == STANDING_BAD) {
+		entry->seen = false;
 		log_error(
 			NULL, "dkim_key_unusable", "reason=%s", log_quote(buf_slice(&entry->why)));
 	}
@@ -148,16 +166,34 @@ static void refuse(struct entry *entry, const struct key *key, const char *fault
 	settle(entry, STANDING_BAD);
 }
 
+/*
+ * A key that was good stays good; about another one nothing is known yet, and jobs wait.
+ * When only this name is silent for long, the campaign says so.
+ */
+static enum standing without_answer(struct entry *entry)
+{
+	const struct worker *worker = entry->home->worker;
+	int64_t now_us = loop_now_us(worker->loop);
+
+	if (entry->seen || worker->equipment->config->keys.check_dns == CONFIG_CHECK_DNS_ON) {
+		return STANDING_GOOD;
+	}
+	if (entry->missed_us == 0) {
+		entry->missed_us = now_us;
+	}
+	return now_us - entry->missed_us < PATIENCE_US || resolver_is_out(worker->resolver)
+		? STANDING_UNKNOWN
+		: STANDING_BAD;
+}
+
 static void no_answer(struct entry *entry, const struct key *key)
 {
-	bool lenient =
-		entry->home->worker->equipment->config->keys.check_dns == CONFIG_CHECK_DNS_ON;
-
 	buf_reset(&entry->why);
 	buf_add_text(&entry->why, "the DNS does not answer for ");
 	key_record_name(key, &entry->why);
 	buf_add_text(&entry->why, ": the key cannot be compared with its record");
-	settle(entry, lenient ? STANDING_GOOD : STANDING_BAD);
+	settle(entry, without_answer(entry));
+	entry->until_us = loop_now_us(entry->home->worker->loop) + lives_us[STANDING_UNKNOWN];
 }
 
 static void take_record(struct entry *entry, const struct dns_answer *answer)
@@ -170,6 +206,7 @@ static void take_record(struct entry *entry, const struct dns_answer *answer)
 		no_answer(entry, key);
 		return;
 	}
+	entry->missed_us = 0;
 	fault = key_published(key, answer, &record);
 	if (fault != NULL) {
 		refuse(entry, key, fault);
@@ -223,7 +260,8 @@ static void check_next(struct entry *entry)
 			settle(entry, STANDING_GOOD);
 			entry->until_us = 0;
 		} else {
-			settle(entry, check_signature(entry) ? STANDING_GOOD : STANDING_BAD);
+			entry->seen = check_signature(entry);
+			settle(entry, entry->seen ? STANDING_GOOD : STANDING_BAD);
 		}
 		return;
 	}

@@ -292,7 +292,8 @@ void permits_choose(void *owner, const struct ready *ready, size_t count, unsign
 	struct worker *worker = owner;
 	struct permits *permits = worker->permits;
 	unsigned limit = worker->equipment->config->limits.jobs;
-	unsigned credit = worker->at_hand < limit ? limit - (unsigned)worker->at_hand : 0;
+	unsigned room = (unsigned)resolver_room(worker->resolver, limit);
+	unsigned credit = worker->at_hand < room ? room - (unsigned)worker->at_hand : 0;
 	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
 
 	if (map_count(permits->windows) > 100000) {

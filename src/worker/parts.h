@@ -144,6 +144,7 @@ const struct campaign *plan_campaign(const struct plan *plan);
 void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count);
 void flow_on_content(struct plan *plan, struct content *content, struct slice faults);
 void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why);
+void flow_on_no_answer(struct plan *plan); /* of the DNS, about its keys: it waits */
 void flow_finish(struct plan **take, struct attempt *attempt);
 
 /* A job that was on its way over what is no more: given back in a stop, else routed anew. */

@@ -62,6 +62,20 @@ static void on_fenced(void *owner)
 	worker->on_lost(worker->owner);
 }
 
+static void on_dns_outage(void *owner, bool out)
+{
+	struct worker *worker = owner;
+
+	if (out) {
+		log_warning(NULL, "dns_away", "%s", "effect=\"nothing new is claimed\"");
+		return;
+	}
+	log_info(NULL, "dns_back", "%s", "");
+	if (worker->intake != NULL) {
+		intake_hurry(worker->intake);
+	}
+}
+
 static const struct intake_events intake_events = {
 	.choose = permits_choose,
 	.on_jobs = flow_on_jobs,
@@ -202,6 +216,7 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	}
 	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	build_resolver(worker, config);
+	resolver_watch(worker->resolver, on_dns_outage, worker);
 	build_shape(worker->shape, config);
 	worker->composer = composer_new(worker->tokens, config->limits.message_bytes);
 	worker->contents = contents_new(worker, config->limits.memory_bytes / 4);

@@ -40,6 +40,7 @@ static const struct {
 };
 
 static atomic_bool broken;           /* the DNS answers SERVFAIL to all */
+static atomic_bool only_n;           /* but only to names that begin with n */
 static atomic_bool moved;            /* flaky.test is at mx2.test */
 static _Atomic(const char *) silent; /* this name is never answered */
 
@@ -79,7 +80,7 @@ static void respond(const struct dns_query *query, struct buf *message, void *ar
 			answers++;
 		}
 	}
-	if (atomic_load(&broken)) {
+	if (atomic_load(&broken) && (!atomic_load(&only_n) || query->name[0] == 'n')) {
 		add_header(message, query->id, SERVFAIL, 0, 0);
 		add_question(message, query->name, query->type);
 	} else {
@@ -329,6 +330,91 @@ Test(resolver, dns_N4_may_be_freed_while_a_concluded_lookup_waits)
 	loop_run(w.loop);
 	cr_assert_eq(w.answers, 1);
 	world_clear(&w);
+}
+
+static void note_outage(void *owner, bool out)
+{
+	struct buf *said = owner;
+
+	buf_add_text(said, out ? "away " : "back ");
+}
+
+static void ask_many(struct world *w, int from, int to)
+{
+	char name[32];
+
+	for (int i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "n%d.test", i);
+		resolver_find(w->resolver, slice_of(name), on_site, w);
+	}
+}
+
+static void turn_until(struct world *w, const struct buf *said, const char *text)
+{
+	int64_t until_us = time_monotonic_us() + 10 * TIME_SECOND_US;
+
+	while (!slice_equal(buf_slice(said), slice_of(text)) && time_monotonic_us() < until_us) {
+		loop_drain(w->loop);
+		usleep(1000);
+	}
+	cr_assert(slice_equal(buf_slice(said), slice_of(text)), "%.*s, wanted %s", (int)said->n,
+		said->p, text);
+}
+
+/* All fail, and a name that must have an answer has none: until it has. */
+Test(resolver, dns_N7_an_outage_begins_and_ends)
+{
+	struct world w;
+	struct buf said;
+
+	buf_init(&said, 0);
+	world_init(&w, &settings);
+	resolver_watch(w.resolver, note_outage, &said);
+	resolve(&w, "a.test");
+	cr_assert_eq(resolver_room(w.resolver, 1000), 1000);
+	atomic_store(&broken, true);
+	ask_many(&w, 0, 30);
+	turn_until(&w, &said, "away ");
+	cr_assert(resolver_is_out(w.resolver));
+	cr_assert_eq(resolver_room(w.resolver, 1000), 0);
+	usleep(2500000); /* no blink */
+	loop_drain(w.loop);
+	cr_assert(resolver_is_out(w.resolver));
+	atomic_store(&broken, false);
+	turn_until(&w, &said, "away back ");
+	cr_assert(!resolver_is_out(w.resolver));
+	cr_assert_eq(resolver_room(w.resolver, 1000), 50, "slowly");
+	cr_assert_eq(resolver_room(w.resolver, 20), 20);
+	usleep(1100000);
+	resolve(&w, "a.test"); /* a turn, and its time */
+	cr_assert_eq(resolver_room(w.resolver, 1000), 100);
+	world_clear(&w);
+	buf_clear(&said);
+}
+
+/* Broken domains among good ones are no outage: the question is answered. */
+Test(resolver, dns_N7_many_broken_domains_are_no_outage)
+{
+	struct world w;
+	struct buf said;
+
+	buf_init(&said, 0);
+	world_init(&w, &settings);
+	resolver_watch(w.resolver, note_outage, &said);
+	resolve(&w, "a.test");
+	atomic_store(&only_n, true);
+	atomic_store(&broken, true);
+	ask_many(&w, 0, 30);
+	turn_until(&w, &said, "away back ");
+	cr_assert_eq(resolver_room(w.resolver, 1000), 1000, "at once");
+	ask_many(&w, 30, 60);
+	while (w.answers < 61) {
+		loop_drain(w.loop);
+		usleep(1000);
+	}
+	turn_until(&w, &said, "away back ");
+	world_clear(&w);
+	buf_clear(&said);
 }
 
 Test(resolver, a_site_that_moves_is_seen)

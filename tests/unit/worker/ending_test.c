@@ -211,3 +211,40 @@ Test(ending, smtp_R5_greylisting_is_met_after_five_minutes)
 	cr_expect(minutes(defer(&life, 7, FIRST_US, CATEGORY_GREYLISTED).due_us - FIRST_US) >= 180);
 	end(&life);
 }
+
+/* Without DNS: no number is used up, soon at first, each time half the job's age later. */
+Test(ending, dns_N7_a_silent_domain_is_looked_up_again)
+{
+	static const double apart[] = {0.5, 0.5, 0.5, 0.75, 1.125};
+	struct life life;
+	int64_t at_us = FIRST_US;
+	unsigned lookups = 0;
+
+	begin(&life, "retry: {jitter: 0}\n");
+	for (;;) {
+		struct attempt attempt = {
+			.id = id_random(),
+			.job = &life.job,
+			.number = 0,
+			.at_us = at_us,
+			.evidence = evidence_of_failure(PHASE_RESOLVE, FAILURE_DNS_TEMPORARY),
+			.verdict = {CATEGORY_CONNECTION_FAILURE, SCOPE_SITE, ACTION_RETRY},
+		};
+
+		ending_decide(&life.plan, &attempt);
+		if (attempt.state == OUTCOME_EXPIRED) {
+			break;
+		}
+		cr_assert_eq(attempt.state, OUTCOME_RETRYING);
+		if (lookups < ARRAY_LEN(apart)) {
+			cr_assert_float_eq(minutes(attempt.due_us - at_us), apart[lookups], 0.001,
+				"%u: %f", lookups, minutes(attempt.due_us - at_us));
+		}
+		cr_assert_leq(minutes(attempt.due_us - at_us), 180);
+		at_us = attempt.due_us;
+		lookups++;
+	}
+	cr_assert_geq(minutes(at_us - FIRST_US), (4 * 24 - 3) * 60, "four days");
+	cr_assert(lookups > 20 && lookups < 70, "%u", lookups);
+	end(&life);
+}
