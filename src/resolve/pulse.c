@@ -1,5 +1,7 @@
 /*
- * A ring of seconds; what is older than ten of them does not count.
+ * How the DNS has answered of late: questions answered and failed, in a ring of
+ * seconds; what is older than ten of them does not count.  No clock of its own: the
+ * caller says when it is, so that tests live in virtual time.
  */
 #include "pulse.h"
 

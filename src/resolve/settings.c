@@ -1,6 +1,7 @@
 /*
  * The lists in the settings are the caller's for the call only: a resolver keeps
- * copies, names and all, until the next reload.
+ * copies, names and all, until the next reload.  Both ways through here: what is copied
+ * is what is freed.
  */
 #include "settings.h"
 
