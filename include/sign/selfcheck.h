@@ -6,12 +6,11 @@
  * together.
  *
  * For a worker, after the comparison with DNS: write the lines "NAME TEXT" of the
- * set's records (key_record_name(), and the text as DNS gave it, its strings joined)
- * and call selfcheck_run() before the first message goes.  It holds the loop up for
- * the time of a fork and a verification, some milliseconds; _start, _fd and _finish
- * are the same for a loop that can watch a descriptor.  ERR_INPUT is a verdict: stop
- * the domain.  ERR_SYSTEM and ERR_LIMIT are none: there was no process, or no answer
- * in time; log it, and do not hold it against the key.
+ * set's records (key_record_name(), and the text as DNS gave it, its strings joined),
+ * sign a sample, start the check, watch its descriptor and finish it, before the first
+ * message goes.  ERR_INPUT is a verdict: stop the domain.  ERR_SYSTEM and ERR_LIMIT are
+ * none: there was no process, or no answer in time; log it, and do not hold it against
+ * the key.
  *
  * For a sample of real traffic pass the message as it goes out, from the first
  * DKIM-Signature on, with canonical CRLF and without dot-stuffing.

@@ -17,13 +17,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "io/watch.h"
 #include "sign/selfcheck.h"
 
 #define SWEEP_AT_ONCE 20
 #define PATIENCE_US (60 * TIME_SECOND_US) /* with a name that does not answer, unless none does */
+#define CHILDREN_MAX 2
 
 enum standing {
-	STANDING_ASKING,
+	STANDING_ASKING,   /* a DNS question is out */
+	STANDING_CHECKING, /* a child verifies, or will when it is its turn */
 	STANDING_GOOD,
 	STANDING_BAD,
 	STANDING_UNKNOWN, /* the DNS did not answer, and never did before */
@@ -36,6 +39,9 @@ struct entry {
 	struct buf why;
 	struct buf records;  /* as published: "NAME TEXT" lines for the self-check */
 	struct list waiting; /* jobs */
+	struct list_link turn; /* in keys.turns */
+	struct selfcheck *check;
+	struct watch *watch; /* of the child's answer */
 	enum standing standing;
 	size_t checked; /* keys of the set compared so far */
 	int64_t until_us;
@@ -48,6 +54,8 @@ struct keys {
 	struct worker *worker;
 	struct map *entries;
 	struct entry **sweep; /* still to be compared */
+	struct list turns;    /* entries that wait for a child of their own */
+	size_t children;
 	size_t sweep_count;
 	size_t sweeping;
 	bool in_sweep;
@@ -59,6 +67,7 @@ struct keys *keys_new(struct worker *worker)
 
 	keys->worker = worker;
 	keys->entries = map_new();
+	list_init(&keys->turns);
 	return keys;
 }
 
@@ -69,6 +78,17 @@ static void entry_free(struct entry *entry)
 	buf_clear(&entry->records);
 	mem_free((void *)entry->key.p);
 	mem_free(entry);
+}
+
+static void entry_cancel(struct entry *entry, struct list *turns)
+{
+	if (list_linked(&entry->turn)) {
+		list_remove(turns, &entry->turn);
+	}
+	if (entry->check != NULL) {
+		watch_stop(&entry->watch);
+		(void)err_is(selfcheck_finish(&entry->check, &entry->why));
+	}
 }
 
 /* An entry whose question is still out lives until the answer has come (on_record). */
@@ -86,6 +106,7 @@ void keys_free(struct keys **keys)
 
 		entry->home = NULL;
 		if (entry->standing != STANDING_ASKING) {
+			entry_cancel(entry, &(*keys)->turns);
 			entry_free(entry);
 		}
 	}
@@ -231,23 +252,75 @@ static void on_record(void *owner, const struct dns_answer *answer)
 	}
 }
 
-/*
- * The last word is libopendkim's, in a child: signer, keys and records together.
- * Having no answer (no process, no time) is not held against the keys.
- */
-static bool check_signature(struct entry *entry)
-{
-	struct worker *worker = entry->home->worker;
-	struct err err;
+static void start_children(struct keys *keys);
 
-	buf_reset(&entry->why);
-	err = selfcheck_run(entry->set, worker->signer, buf_slice(&entry->records),
-		loop_wall_us(worker->loop), &entry->why);
+/* Having no answer (no process, no time) is not held against the keys. */
+static void settle_checked(struct entry *entry, struct err err)
+{
 	if (err_is(err) && err.kind != ERR_INPUT) {
 		log_warning(NULL, "selfcheck_without_answer", "why=%s",
 			log_quote(buf_slice(&entry->why)));
 	}
-	return err.kind != ERR_INPUT;
+	entry->seen = err.kind != ERR_INPUT;
+	settle(entry, entry->seen ? STANDING_GOOD : STANDING_BAD);
+}
+
+static void on_child(void *owner)
+{
+	struct entry *entry = owner;
+	struct keys *keys = entry->home;
+
+	entry->watch = NULL;
+	keys->children--;
+	settle_checked(entry, selfcheck_finish(&entry->check, &entry->why));
+	start_children(keys);
+}
+
+/* The last word is libopendkim's, in a child: signer, keys and records together. */
+static void start_child(struct entry *entry)
+{
+	struct worker *worker = entry->home->worker;
+	struct buf message;
+	struct err err;
+
+	buf_reset(&entry->why);
+	buf_init(&message, 0);
+	err = selfcheck_sample(entry->set, worker->signer, loop_wall_us(worker->loop), &message);
+	if (!err_is(err)) {
+		err = selfcheck_start(
+			buf_slice(&entry->records), buf_slice(&message), &entry->check);
+	}
+	buf_clear(&message);
+	if (!err_is(err)) {
+		err = watch_start(worker->loop, selfcheck_fd(entry->check), on_child, entry,
+			&entry->watch);
+	}
+	if (!err_is(err)) {
+		entry->home->children++;
+		return;
+	}
+	if (entry->check != NULL) {
+		(void)err_is(selfcheck_finish(&entry->check, &entry->why));
+	}
+	buf_reset(&entry->why);
+	buf_add_format(&entry->why, "the self-check could not begin: %s", err_text(err));
+	settle_checked(entry, err_limit());
+}
+
+static void start_children(struct keys *keys)
+{
+	struct list_link *link;
+
+	while (keys->children < CHILDREN_MAX && (link = list_pop(&keys->turns)) != NULL) {
+		start_child(LIST_OWNER(link, struct entry, turn));
+	}
+}
+
+static void check_signature(struct entry *entry)
+{
+	entry->standing = STANDING_CHECKING;
+	list_push(&entry->home->turns, &entry->turn);
+	start_children(entry->home);
 }
 
 static void check_next(struct entry *entry)
@@ -260,8 +333,7 @@ static void check_next(struct entry *entry)
 			settle(entry, STANDING_GOOD);
 			entry->until_us = 0;
 		} else {
-			entry->seen = check_signature(entry);
-			settle(entry, entry->seen ? STANDING_GOOD : STANDING_BAD);
+			check_signature(entry);
 		}
 		return;
 	}
@@ -352,10 +424,14 @@ static struct entry *entry_of(
 	return entry;
 }
 
+static bool is_asked(const struct entry *entry)
+{
+	return entry->standing == STANDING_ASKING || entry->standing == STANDING_CHECKING;
+}
+
 static bool is_due(const struct entry *entry)
 {
-	return entry->standing != STANDING_ASKING &&
-		entry->until_us <= loop_now_us(entry->home->worker->loop);
+	return !is_asked(entry) && entry->until_us <= loop_now_us(entry->home->worker->loop);
 }
 
 /* An answer that is known at once comes from within: then the loop here goes on. */
@@ -402,7 +478,7 @@ void keys_find(struct keys *keys, struct plan *plan)
 	if (is_due(entry)) {
 		list_push(&entry->waiting, &plan->job->link);
 		entry_begin(entry);
-	} else if (entry->standing == STANDING_ASKING) {
+	} else if (is_asked(entry)) {
 		list_push(&entry->waiting, &plan->job->link);
 	} else {
 		answer(entry, plan);
