@@ -37,8 +37,8 @@ struct entry {
 	struct slice key;
 	struct key_set *set;
 	struct buf why;
-	struct buf records;  /* as published: "NAME TEXT" lines for the self-check */
-	struct list waiting; /* jobs */
+	struct buf records;    /* as published: "NAME TEXT" lines for the self-check */
+	struct list waiting;   /* jobs */
 	struct list_link turn; /* in keys.turns */
 	struct selfcheck *check;
 	struct watch *watch; /* of the child's answer */
@@ -292,8 +292,8 @@ static void start_child(struct entry *entry)
 	}
 	buf_clear(&message);
 	if (!err_is(err)) {
-		err = watch_start(worker->loop, selfcheck_fd(entry->check), on_child, entry,
-			&entry->watch);
+		err = watch_start(
+			worker->loop, selfcheck_fd(entry->check), on_child, entry, &entry->watch);
 	}
 	if (!err_is(err)) {
 		entry->home->children++;
