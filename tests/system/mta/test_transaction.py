@@ -1,9 +1,12 @@
 """The rows of the checklist about transactions, as a receiver sees them from the whole engine."""
+import collections
+import os
 import re
+import subprocess
 
 import pytest
 from dialoguelib import check_nobody_is_asked_again, check_order, dialogues
-from mtalib import CONTENT, WORLD
+from mtalib import CONTENT, MTA, WORLD
 
 
 def people(n, domains=50):
@@ -223,3 +226,35 @@ rules:
         assert s.check(campaign) == {"delivered": 1, "expired": 1}
         assert [line["recipient"] for line in s.world.ledger()] == ["ann@one.test"]
         s.stop()
+
+def test_smtp_M15_killed_at_any_system_call(stack):
+    """Killed at its Nth write or read, over the whole of a small campaign: nothing is lost, nothing said that is not so."""
+    with stack(config={"lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"}, "report": {"interval": "50ms"},
+                       "timeouts": {"scale": 0.001}, "default_site": {"connections": 1}}) as s:
+        killed, campaigns = 0, []
+        for number in range(40, 400, 2 if os.environ.get("PENGUIN_FULL") else 24):
+            campaigns.append(s.campaign())
+            s.enqueue(campaigns[-1], [f"user{number}x{i}@d1.test" for i in range(10)])
+            trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write,writev,sendto,sendmsg,read,recvfrom,recvmsg",
+                     "-e", f"inject=write,writev,sendto,sendmsg,read,recvfrom,recvmsg:signal=SIGKILL:when={number}"]
+            with open(s.directory / "mta.log", "ab") as log:
+                tracer = subprocess.Popen([*trace, MTA, "-c", s.write_config()], stderr=log,
+                                          env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+            try:
+                assert tracer.wait(6) == -9
+                killed += 1
+            except subprocess.TimeoutExpired:  # it had nothing left to say
+                tracer.terminate()
+                tracer.wait(30)
+        campaigns.append(s.campaign())
+        s.enqueue(campaigns[-1], [f"last{i}@d1.test" for i in range(10)])
+        s.start()
+        final = {}
+        for campaign in campaigns:
+            assert s.wait(campaign) == {"delivered": 10}
+            final.update(s.final_states(campaign))
+        taken = collections.Counter(line["job"] for line in s.world.ledger())
+        assert set(taken) == set(final), "lost, or taken and not said"
+        assert sum(count - 1 for count in taken.values()) <= 10 * killed  # each may be sent twice, until there is a journal
+        s.stop()
+        assert killed >= 10
