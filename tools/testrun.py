@@ -33,6 +33,10 @@ SHARED = os.path.isdir(os.path.join(ROOT, "..", "shared"))
 CORES = os.cpu_count() or 1
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
+COVERAGE = os.path.join(BUILD, "coverage")
+# What has no socket, no clock and no log: every line of it can be reached by a test.
+PURE = re.compile(r"src/(base|mail|compose|queue|shape|classify)/|src/smtp/dialogue")
+
 PROGRAM_SECONDS = 300
 SYSTEM_SECONDS = {False: 40 * 60, True: 120 * 60}
 DEMO_SECONDS = 10 * 60
@@ -45,6 +49,7 @@ class Run:
         self.full = full
         self.names = names
         self.temp = temp
+        self.results = []  # of the steps so far
         self.env = dict(os.environ, TMPDIR=temp, LC_ALL="C.UTF-8", PENGUIN_BUILD=ASAN, PYTHONDONTWRITEBYTECODE="1",
                         ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
                         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
@@ -206,7 +211,7 @@ def run_program(run, test):
     report, tap = os.path.join(run.temp, log + ".xml"), os.path.join(run.temp, log + ".tap")
     env = dict(test["env"], CRITERION_OUTPUTS=f"xml:{report},tap:{tap}")
     code = command(run, test["cmd"], log, max(PROGRAM_SECONDS, test["timeout"]) * (10 if run.full else 1), env,
-                   test["workdir"] or ASAN)
+                   test["workdir"] or BUILD)
     if not os.path.exists(report):
         if code == 0 and is_criterion(test["cmd"][0]):
             return [(FAILED, name, "ran no test")]
@@ -224,8 +229,8 @@ def run_program(run, test):
     return cases
 
 
-def suite_step(run, suite):
-    out = subprocess.run(["meson", "introspect", "--tests", ASAN], stdout=subprocess.PIPE, check=False,
+def suite_step(run, suite, directory=ASAN):
+    out = subprocess.run(["meson", "introspect", "--tests", directory], stdout=subprocess.PIPE, check=False,
                          stdin=subprocess.DEVNULL, env=run.env)
     if out.returncode != 0:
         return [(FAILED, suite, "there is no build")]
@@ -264,22 +269,62 @@ def pytest_cases(report):
             yield PASSED, label, ""
 
 
-def step_system(run):
-    """system tests (pytest): the real programs, Postgres and penguin-world"""
-    log, report = fresh("system.log"), os.path.join(run.temp, "system.xml")
+def system_step(run, name, env=None):
+    log, report = fresh(name + ".log"), os.path.join(run.temp, name + ".xml")
     paths = [p for n in run.names for p in (n, os.path.join("tests/system", n)) if os.path.exists(os.path.join(ROOT, p))]
     words = [n for n in run.names if not any(p in (n, os.path.join("tests/system", n)) for p in paths)]
     argv = ["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", "--durations=10",
             "--junitxml=" + report, *(["-k", " or ".join(words)] if words else []), *(paths or ["tests/system"])]
-    code = command(run, argv, log, SYSTEM_SECONDS[run.full])
+    code = command(run, argv, log, SYSTEM_SECONDS[run.full], env)
     cases = list(pytest_cases(report)) if os.path.exists(report) else []
     if not [c for c in cases if c[0] != SKIPPED]:
-        cases.append((FAILED, "system", f"ran no test (exit {code})"))
+        cases.append((FAILED, name, f"ran no test (exit {code})"))
     elif code != 0 and not any(c[0] == FAILED for c in cases):
-        cases.append((FAILED, "system", f"exit {code}, build/logs/{log}"))
+        cases.append((FAILED, name, f"exit {code}, build/logs/{log}"))
     if any(c[0] == FAILED for c in cases):
         print(tail(log, 120), flush=True)
     return cases
+
+
+def step_system(run):
+    """system tests (pytest): the real programs, Postgres and penguin-world"""
+    return system_step(run, "system")
+
+
+# Coverage
+
+
+def covered(lines, wanted):
+    """(per cent, covered, all) of the lines of the files that are wanted."""
+    files = [f for f in lines if wanted(f["filename"])]
+    total, hit = sum(f["line_total"] for f in files), sum(f["line_covered"] for f in files)
+    return 100 * hit / total if total else 0, hit, total
+
+
+def step_coverage(run):
+    """lines of src that the tests pass through"""
+    if not run.full:
+        return []
+    shutil.rmtree(COVERAGE, ignore_errors=True)  # counts of another text mean nothing
+    results = build(run, "coverage", "gcc", "-Db_coverage=true", "-Dtests=enabled", "-Doptimization=0", "-Ddebug=true")
+    if results[0][0] == FAILED:
+        return results
+    short = Run(False, run.names, run.temp)
+    failed = [r for suite in ("unit", "replay") for r in suite_step(short, suite, COVERAGE) if r[0] == FAILED]
+    failed += [r for r in system_step(short, "coverage-system", {"PENGUIN_BUILD": COVERAGE}) if r[0] == FAILED]
+    log, summary = fresh("coverage.log"), os.path.join(run.temp, "coverage.json")
+    if command(run, ["gcovr", "-r", ROOT, COVERAGE, "--filter", "src/", "-j", str(CORES), "--json-summary", summary,
+                     "--txt", os.path.join(BUILD, "coverage.txt")], log) != 0:
+        return results + [(FAILED, "coverage", f"gcovr failed, build/logs/{log}")]
+    with open(summary, encoding="utf-8") as f:
+        files = json.load(f)["files"]
+    results += [(FAILED, "coverage " + name, note) for _, name, note in failed]
+    for name, wanted, least in (("pure code", PURE.match, 95), ("all code", lambda _: True, 85)):
+        share, hit, total = covered(files, wanted)
+        said = f"{name}: {share:.1f} % of {total} lines, at least {least}"
+        print("  " + said, flush=True)
+        results.append((PASSED if share >= least else FAILED, "coverage of " + name, f"{said}; build/coverage.txt"))
+    return results
 
 
 # Static steps
@@ -380,8 +425,15 @@ def step_demo(run):
     return one(run, "demo", [demo], seconds=DEMO_SECONDS)
 
 
+def step_mutate(run):
+    """code broken in twenty places by chance: the tests notice"""
+    if not run.full:
+        return []
+    return one(run, "mutate", [os.path.join(ROOT, "tools/mutate")], seconds=3 * 3600)
+
+
 STEPS = [step_deps, step_check, step_format, step_shell, step_spelling, step_manual, step_asan, step_unit, step_replay,
-         step_gcc, step_release, step_tidy, step_system, step_demo]
+         step_gcc, step_release, step_tidy, step_system, step_demo, step_mutate, step_coverage]
 NAMES = {step.__name__[5:]: step for step in STEPS}
 NEEDS_BUILD = {"unit", "replay", "system", "tidy"}
 TAKES_NAMES = {"unit", "replay", "system", "tidy"}
@@ -451,7 +503,8 @@ def main():
     os.environ["PATH"] = "/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin")
     temp = tempfile.mkdtemp(prefix="penguin-test-", dir="/tmp")
     os.chmod(temp, 0o1777)  # Postgres runs as another user
-    run, results, times, start = Run(options.full, names, temp), [], [], time.monotonic()
+    run, times, start = Run(options.full, names, temp), [], time.monotonic()
+    results = run.results
     try:
         for name in steps:
             print(f"-- {name}: {NAMES[name].__doc__}", flush=True)
