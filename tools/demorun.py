@@ -171,7 +171,7 @@ def progress(stack, campaign, total):
             print(f"\r  [{'#' * full}{'.' * (40 - full)}] {done}/{total}", end="", flush=True)
         if done == total:
             break
-        if time.monotonic() - begin > 240 or stack.mta.poll() is not None:
+        if time.monotonic() - begin > 240 or stack.mta.poll() is not None or stack.world.process.poll() is not None:
             say()
             raise SystemExit(f"demo: not finished: {account}\n{stack.log_text()[-2000:]}")
         time.sleep(0.2)

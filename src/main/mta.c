@@ -131,10 +131,22 @@ static bool watch_signals(struct program *program)
 	return true;
 }
 
+/* One that comes during the start is not lost, and does not end us half way: it drains. */
+static void hold_signals(int how)
+{
+	sigset_t ends;
+
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGINT);
+	(void)pthread_sigmask(how, &ends, NULL);
+}
+
 static void run(struct program *program, struct buf *why)
 {
 	struct worker_events events = {.on_lost = on_lost, .owner = program};
 
+	hold_signals(SIG_BLOCK);
 	program->loop = loop_new();
 	if (!worker_open(program->loop, program->config, &events, &program->worker, why)) {
 		(void)fprintf(stderr, "penguin-mta: %s\n", buf_string(why));
@@ -142,6 +154,7 @@ static void run(struct program *program, struct buf *why)
 	} else if (!watch_signals(program)) {
 		program->status = EX_OSERR;
 	} else {
+		hold_signals(SIG_UNBLOCK);
 		log_info(NULL, "started", "version=%s node=%s", VERSION, program->config->node);
 		loop_run(program->loop);
 		log_info(NULL, "stopped", "%s", "");

@@ -80,6 +80,7 @@ struct equipment *equipment_new(const struct config *config, struct buf *why)
 	equipment->refs = 1;
 	equipment->config = config_ref(config);
 	equipment->passwords = map_new();
+	equipment->barren = map_new();
 	fill_timeouts(&equipment->timeouts, &config->timeouts);
 	if (!read_passwords(equipment, why) ||
 		err_is(tls_context_new(
@@ -117,6 +118,7 @@ void equipment_unref(struct equipment **equipment)
 		return;
 	}
 	wipe_passwords(gone);
+	map_free(&gone->barren);
 	tls_context_free(&gone->tls);
 	config_unref(&gone->config);
 	mem_free(gone);

@@ -248,12 +248,32 @@ static void to_relay(struct plan *plan, const struct config_source *source)
 		source->relay.host.port, on_relay, plan);
 }
 
-static void no_source(struct plan *plan, struct slice pool)
+/* True once a minute for each pool: every job of it comes by. */
+static bool is_news(struct worker *worker, struct slice pool)
+{
+	int64_t now_s = loop_now_us(worker->loop) / TIME_SECOND_US + 1;
+	intptr_t told_s = (intptr_t)map_get(worker->equipment->barren, pool);
+
+	if (told_s != 0 && now_s - told_s < NO_SOURCE_US / TIME_SECOND_US) {
+		return false;
+	}
+	(void)map_put(worker->equipment->barren, pool, (void *)(intptr_t)now_s);
+	return true;
+}
+
+static void tell_no_source(const struct plan *plan, struct slice pool)
 {
 	log_warning(NULL, "no_source", "pool=%s tenant=%s remedy=%s", log_quote(pool),
 		log_quote(plan_tenant(plan)->name),
 		log_quote(SLICE("no source of this pool is in use, or there is no such pool: "
 				"see pools in penguin-mta.yaml, and penguinctl hold")));
+}
+
+static void no_source(struct plan *plan, struct slice pool)
+{
+	if (is_news(plan->worker, pool)) {
+		tell_no_source(plan, pool);
+	}
 	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
 }
 

@@ -39,6 +39,7 @@ struct equipment {
 	struct tls_context *tls;
 	struct session_timeouts timeouts;
 	struct map *passwords; /* of relays, by source name: char * */
+	struct map *barren;    /* pools told to have no source: when, in seconds + 1 */
 };
 
 /* Deliveries that are on no outlet. */

@@ -1,4 +1,8 @@
 """Reload, drain, fence, erase, and policies, while jobs are queued and messages on the wire."""
+import os
+import pathlib
+import re
+import signal
 import subprocess
 import time
 
@@ -134,3 +138,36 @@ def test_who_is_erased_while_at_hand_gets_nothing(stack):
         assert {line["recipient"] for line in s.world.ledger()} == {"u0@d1.test", "u1@d1.test", "u2@d1.test"}
         assert s.account(campaign) == {"delivered": 3, "suppressed": 1}
         s.stop()
+
+
+def test_term_during_the_start_is_a_drain(stack):
+    """The start is held up for a second behind the first thing the loop asks of the kernel."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        slow = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=epoll_create1",
+                "-e", "inject=epoll_create1:delay_enter=1s:when=1"]
+        tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config()], stderr=subprocess.PIPE, text=True,
+                                  env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        children = pathlib.Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children")
+        time.sleep(0.6)
+        os.kill(int(children.read_text().split()[0]), signal.SIGTERM)
+        _, said = tracer.communicate(timeout=30)
+        assert tracer.returncode == 0 and "stopped" in said, said
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.stop()
+
+
+def test_a_pool_without_a_source_is_told_once_a_minute(stack):
+    with stack() as s:
+        for _ in range(3):
+            s.enqueue(s.campaign(pool="nowhere"), [f"user{i}@d1.test" for i in range(50)])
+        works = s.campaign()
+        s.enqueue(works, ["ann@d1.test"])
+        s.start()
+        assert s.check(works) == {"delivered": 1}
+        time.sleep(2)
+        s.stop()
+        assert len(re.findall("^no_source pool=nowhere", s.log_text(), re.M)) == 1
+        assert len(s.world.ledger()) == 1
