@@ -44,12 +44,20 @@ uint32_t codec_utf8_point(struct slice s, size_t length);
 void codec_utf8_add(struct buf *out, uint32_t point);
 
 /*
- * As valid UTF-8 without NUL, for Postgres and terminals: a byte that is neither
- * becomes \xNN, controls but tab too.  At most max bytes, cut between characters.
+ * As valid UTF-8 without NUL, for Postgres and terminals.  The octets of what is no
+ * UTF-8 become \xNN; so do those of characters that would not be seen but steer what
+ * shows them: controls but tab, U+2028 and U+2029, marks of the direction of writing.
+ * At most max bytes, cut between characters.
  */
 void codec_printable(struct buf *out, struct slice bytes, size_t max);
 
-/* With its quotes.  Bytes that are not UTF-8 become U+FFFD. */
+/*
+ * With its quotes.  Bytes that are not UTF-8 become U+FFFD; what would steer a terminal
+ * is escaped, so that the value stays as it was.
+ */
 void codec_json(struct buf *out, struct slice bytes);
+
+/* JSON text of others (valid) as one line with its end, whose strings steer nothing either. */
+void codec_json_line(struct buf *out, struct slice json);
 
 #endif

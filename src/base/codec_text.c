@@ -126,15 +126,24 @@ void codec_utf8_add(struct buf *out, uint32_t point)
 	buf_add(out, slice_make(bytes, trail + 1));
 }
 
-/* Tab is the one control that terminals and people take. */
-static bool is_control(struct slice s, size_t length)
+/*
+ * What does something where it is shown instead of being seen: controls (C0, DEL,
+ * C1), the separators that some readers take for a line end, and the marks that
+ * turn the direction of writing, by which a text can be read as another.
+ */
+static bool steers(uint32_t point)
 {
-	unsigned char first = (unsigned char)s.p[0];
+	return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x61c ||
+		point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+		(point >= 0x2066 && point <= 0x2069);
+}
 
-	if (length == 1) {
-		return (first < 0x20 && first != '\t') || first == 0x7f;
+static void add_octets(struct buf *out, struct slice bytes)
+{
+	for (size_t i = 0; i < bytes.n; i++) {
+		buf_add(out, SLICE("\\x"));
+		codec_hex(out, slice_make(bytes.p + i, 1));
 	}
-	return length == 2 && first == 0xc2 && (unsigned char)s.p[1] < 0xa0;
 }
 
 void codec_printable(struct buf *out, struct slice bytes, size_t max)
@@ -143,31 +152,26 @@ void codec_printable(struct buf *out, struct slice bytes, size_t max)
 
 	while (bytes.n > 0) {
 		size_t n = codec_utf8(bytes);
-		char escape[4];
-		struct slice piece = slice_first(bytes, n);
+		bool seen = n > 0 && (bytes.p[0] == '\t' || !steers(codec_utf8_point(bytes, n)));
+		struct slice piece = slice_first(bytes, n > 0 ? n : 1);
+		size_t size = seen ? n : 4 * piece.n;
 
-		if (n == 0 || is_control(bytes, n)) {
-			unsigned char byte = (unsigned char)bytes.p[0];
-
-			escape[0] = '\\';
-			escape[1] = 'x';
-			escape[2] = "0123456789abcdef"[byte >> 4];
-			escape[3] = "0123456789abcdef"[byte & 15];
-			piece = slice_make(escape, sizeof(escape));
-			n = 1;
-		}
-		if (piece.n > max - used) {
+		if (size > max - used) {
 			return;
 		}
-		buf_add(out, piece);
-		used += piece.n;
-		bytes = slice_from(bytes, n);
+		if (seen) {
+			buf_add(out, piece);
+		} else {
+			add_octets(out, piece);
+		}
+		used += size;
+		bytes = slice_from(bytes, piece.n);
 	}
 }
 
 static bool is_plain(char c)
 {
-	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+	return (unsigned char)c >= 0x20 && (unsigned char)c < 0x7f && c != '"' && c != '\\';
 }
 
 /* How many bytes from `i` on are ASCII that JSON takes as it is. */
@@ -179,7 +183,8 @@ static size_t plain_end(struct slice s, size_t i)
 		/* As signed numbers, bytes from 0x80 on are below a blank too. */
 		__m128i odd = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
 			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-				_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+				_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+					_mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)))));
 		unsigned mask = (unsigned)_mm_movemask_epi8(odd);
 
 		if (mask != 0) {
@@ -193,6 +198,15 @@ static size_t plain_end(struct slice s, size_t i)
 	return i;
 }
 
+/* All that steers lies below U+10000. */
+static void json_point(struct buf *out, uint32_t point)
+{
+	const char bytes[2] = {(char)(point >> 8), (char)(point & 0xff)};
+
+	buf_add(out, SLICE("\\u"));
+	codec_hex(out, slice_make(bytes, sizeof(bytes)));
+}
+
 static void json_escape(struct buf *out, char c)
 {
 	static const char names[][2] = {
@@ -204,7 +218,6 @@ static void json_escape(struct buf *out, char c)
 		{'\b', 'b'},
 		{'\f', 'f'},
 	};
-	unsigned char byte = (unsigned char)c;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (names[i][0] == c) {
@@ -212,13 +225,7 @@ static void json_escape(struct buf *out, char c)
 			return;
 		}
 	}
-	if (byte >= 0x80) {
-		codec_utf8_add(out, 0xfffd);
-		return;
-	}
-	buf_add(out, SLICE("\\u00"));
-	buf_add_byte(out, "0123456789abcdef"[byte >> 4]);
-	buf_add_byte(out, "0123456789abcdef"[byte & 15]);
+	json_point(out, (unsigned char)c);
 }
 
 void codec_json(struct buf *out, struct slice bytes)
@@ -228,18 +235,45 @@ void codec_json(struct buf *out, struct slice bytes)
 
 	buf_add_byte(out, '"');
 	while ((i = plain_end(bytes, i)) < bytes.n) {
-		size_t n = (unsigned char)bytes.p[i] >= 0x80 ? codec_utf8(slice_from(bytes, i)) : 0;
+		struct slice rest = slice_from(bytes, i);
+		size_t n = codec_utf8(rest);
+		uint32_t point = n > 0 ? codec_utf8_point(rest, n) : 0;
 
-		if (n > 0) {
+		if (n > 1 && !steers(point)) {
 			i += n;
 			continue;
 		}
 		buf_add(out, slice_make(bytes.p + start, i - start));
-		json_escape(out, bytes.p[i]);
-		start = ++i;
+		if (n == 0) {
+			codec_utf8_add(out, 0xfffd);
+		} else if (n == 1) {
+			json_escape(out, rest.p[0]);
+		} else {
+			json_point(out, point);
+		}
+		i += n > 0 ? n : 1;
+		start = i;
 	}
 	if (i > start) {
 		buf_add(out, slice_make(bytes.p + start, i - start));
 	}
 	buf_add_byte(out, '"');
+}
+
+void codec_json_line(struct buf *out, struct slice json)
+{
+	while (json.n > 0) {
+		size_t n = codec_utf8(json);
+		uint32_t point = n > 0 ? codec_utf8_point(json, n) : 0xfffd;
+
+		if (point < 0x20) {
+			buf_add_byte(out, ' '); /* between values: no string holds one */
+		} else if (steers(point)) {
+			json_point(out, point);
+		} else {
+			codec_utf8_add(out, point);
+		}
+		json = slice_from(json, n > 0 ? n : 1);
+	}
+	buf_add_byte(out, '\n');
 }

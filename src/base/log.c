@@ -1,8 +1,9 @@
 /*
  * The program's log.  A line is made in memory and written with one write(), so
  * that lines of several processes on one pipe do not mix.  Whatever a caller puts
- * in, it stays one line: controls that slipped through become blanks.  Where
- * standard error is the journal, each line begins with its priority (sd-daemon(3)).
+ * in, it stays one line of text: controls that slipped through become blanks, what
+ * else is no text \xNN.  Where standard error is the journal, each line begins with
+ * its priority (sd-daemon(3)).
  */
 #include "base/log.h"
 
@@ -183,13 +184,14 @@ static void write_line(struct slice line)
 	}
 }
 
-static void end_line(struct buf *line)
+static void end_line(struct buf *raw, struct buf *line)
 {
-	for (size_t i = 0; i < line->n; i++) {
-		if ((unsigned char)line->p[i] < ' ' || line->p[i] == 0x7f) {
-			line->p[i] = ' ';
+	for (size_t i = 0; i < raw->n; i++) {
+		if ((unsigned char)raw->p[i] < ' ' || raw->p[i] == 0x7f) {
+			raw->p[i] = ' ';
 		}
 	}
+	codec_printable(line, buf_slice(raw), LINE_MAX_BYTES);
 	buf_add_byte(line, '\n');
 }
 
@@ -198,24 +200,26 @@ static void log_line(enum log_level level, const struct log_scope *scope, const 
 	const char *format, va_list args)
 {
 	int saved = errno;
+	struct buf raw;
 	struct buf line;
 
 	if (level > threshold) {
 		return;
 	}
+	buf_init(&raw, 0);
 	buf_init(&line, 0);
-	buf_add_text(&line, is_journal() ? levels[level].priority : "");
-	buf_add_text(&line, event);
-	add_scopes(&line, scope);
-	buf_add_byte(&line, ' ');
-	buf_add_format_list(&line, format, args);
-	if (line.p[line.n - 1] == ' ') {
-		buf_cut(&line, line.n - 1); /* nothing but the event to say */
+	buf_add_text(&raw, is_journal() ? levels[level].priority : "");
+	buf_add_text(&raw, event);
+	add_scopes(&raw, scope);
+	buf_add_byte(&raw, ' ');
+	buf_add_format_list(&raw, format, args);
+	if (raw.p[raw.n - 1] == ' ') {
+		buf_cut(&raw, raw.n - 1); /* nothing but the event to say */
 	}
-	buf_cut(&line, LINE_MAX_BYTES);
-	end_line(&line);
+	end_line(&raw, &line);
 	write_line(buf_slice(&line));
 	buf_clear(&line);
+	buf_clear(&raw);
 	errno = saved;
 }
 

@@ -110,7 +110,16 @@ Test(codec_text, printable)
 		{"UTF-8 stays", {"\xc3\xa4\xe2\x82\xac", 5}, 100, "\xc3\xa4\xe2\x82\xac"},
 		{"Latin-1", {"M\xfcller", 6}, 100, "M\\xfcller"},
 		{"C1 control", {"\xc2\x9b", 2}, 100, "\\xc2\\x9b"},
+		{"last of C1", {"\xc2\x9f", 2}, 100, "\\xc2\\x9f"},
 		{"no-break space", {"\xc2\xa0", 2}, 100, "\xc2\xa0"},
+		{"separators", {"\xe2\x80\xa8\xe2\x80\xa9", 6}, 100,
+			"\\xe2\\x80\\xa8\\xe2\\x80\\xa9"},
+		{"an override", {"\xe2\x80\xae", 3}, 100, "\\xe2\\x80\\xae"},
+		{"an isolate", {"\xe2\x81\xa9", 3}, 100, "\\xe2\\x81\\xa9"},
+		{"a mark", {"\xd8\x9c\xe2\x80\x8f", 5}, 100, "\\xd8\\x9c\\xe2\\x80\\x8f"},
+		{"beside them", {"\xe2\x80\x8d\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xaa", 12}, 100,
+			"\xe2\x80\x8d\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xaa"},
+		{"cut before all of an escape", {"\xe2\x80\xae", 3}, 11, ""},
 		{"cut", {"abcdef", 6}, 3, "abc"},
 		{"cut before a character", {"ab\xc3\xa4", 4}, 3, "ab"},
 		{"cut before an escape", {"a\r", 2}, 4, "a"},
@@ -139,7 +148,10 @@ Test(codec_text, json)
 		{"plain", {"abc", 3}, "\"abc\""},
 		{"quotes", {"a\"b\\c", 5}, "\"a\\\"b\\\\c\""},
 		{"short escapes", {"\b\f\n\r\t", 5}, "\"\\b\\f\\n\\r\\t\""},
-		{"other controls", {"\0\x1f\x7f", 3}, "\"\\u0000\\u001f\x7f\""},
+		{"other controls", {"\0\x1f\x7f", 3}, "\"\\u0000\\u001f\\u007f\""},
+		{"C1 controls", {"\xc2\x80z\xc2\x9f", 5}, "\"\\u0080z\\u009f\""},
+		{"what steers", {"a\xe2\x80\xa8\xe2\x80\xae\xd8\x9c", 9},
+			"\"a\\u2028\\u202e\\u061c\""},
 		{"UTF-8", {"\xc3\xa4\xf0\x9f\x98\x80", 6}, "\"\xc3\xa4\xf0\x9f\x98\x80\""},
 		{"not UTF-8", {"a\xff\xc3z", 4}, "\"a\xef\xbf\xbd\xef\xbf\xbdz\""},
 		{"longer than a block", {"0123456789abcdef0123456789\"abcdef", 33},
@@ -156,6 +168,31 @@ Test(codec_text, json)
 	}
 }
 
+Test(codec_text, json_of_others_becomes_a_line)
+{
+	static const struct {
+		const char *label;
+		struct slice s;
+		const char *want;
+	} rows[] = {
+		{"nothing", {NULL, 0}, "\n"},
+		{"as it is", SLICE("{\"a\": \"\\n\xc3\xa4\"}"), "{\"a\": \"\\n\xc3\xa4\"}\n"},
+		{"blanks", SLICE("{\t\"a\"\r\n:1}"), "{ \"a\"  :1}\n"},
+		{"what steers", SLICE("\"\x7f\xc2\x9b\xe2\x80\xae\""),
+			"\"\\u007f\\u009b\\u202e\"\n"},
+		{"not UTF-8", SLICE("\"\xff\""), "\"\xef\xbf\xbd\"\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf out;
+
+		buf_init(&out, 0);
+		codec_json_line(&out, rows[i].s);
+		cr_expect_str_eq(buf_string(&out), rows[i].want, "%s", rows[i].label);
+		buf_clear(&out);
+	}
+}
+
 /* A special byte is seen at every place of a block, and nothing behind the end is read. */
 Test(codec_text, json_at_every_place)
 {
@@ -165,12 +202,17 @@ Test(codec_text, json_at_every_place)
 			struct buf out;
 
 			memset(bytes, 'x', n);
-			bytes[at] = '\n';
 			buf_init(&out, 0);
+			bytes[at] = '\n';
 			codec_json(&out, slice_make(bytes, n));
 			cr_assert_eq(out.n, n + 3);
 			cr_assert_eq(out.p[at + 1], '\\');
 			cr_assert_eq(out.p[at + 2], 'n');
+			buf_reset(&out);
+			bytes[at] = '\x7f';
+			codec_json(&out, slice_make(bytes, n));
+			cr_assert_eq(out.n, n + 7);
+			cr_assert_eq(memcmp(out.p + at + 1, "\\u007f", 6), 0);
 			buf_clear(&out);
 			free(bytes);
 		}

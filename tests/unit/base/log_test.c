@@ -81,7 +81,10 @@ Test(log, stays_one_line)
 
 	begin_capture(&capture);
 	log_info(NULL, "forged", "text=%s", "a\nforged text=\x1b[2Jb\r");
-	cr_expect_str_eq(end_capture(&capture), "forged text=a forged text= [2Jb \n");
+	log_info(NULL, "forged", "text=%s", "\xff\xc2\x9b\xe2\x80\xae\xc3\xa4");
+	cr_expect_str_eq(end_capture(&capture),
+		"forged text=a forged text= [2Jb \n"
+		"forged text=\\xff\\xc2\\x9b\\xe2\\x80\\xae\xc3\xa4\n");
 }
 
 Test(log, long_lines_are_cut_and_errno_is_kept)
