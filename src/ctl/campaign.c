@@ -263,7 +263,7 @@ static void print_forced(const char *text)
 	json_t *note = json_loads(text, 0, NULL);
 
 	if (json_object_get(note, "forced") != NULL) {
-		ctl_print("  forced past preflight (%s) by %s at %s: %s\n", member(note, "verdict"),
+		ctl_line("  forced past preflight (%s) by %s at %s: %s", member(note, "verdict"),
 			member(note, "by"), member(note, "at"), member(note, "forced"));
 	}
 	json_decref(note);
@@ -274,7 +274,7 @@ static int64_t print_campaign(struct ctl *ctl, size_t row)
 	int64_t all = number_at(ctl, row, COLUMN_COMMITTED);
 	int64_t open = 0;
 
-	ctl_print("%s  %s  %s%s%s\n", pg_sync_text(ctl->pg, row, 1), pg_sync_text(ctl->pg, row, 2),
+	ctl_line("%s  %s  %s%s%s", pg_sync_text(ctl->pg, row, 1), pg_sync_text(ctl->pg, row, 2),
 		pg_sync_text(ctl->pg, row, 3), pg_sync_text(ctl->pg, row, 4)[0] != '\0' ? ": " : "",
 		pg_sync_text(ctl->pg, row, 4));
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
@@ -295,16 +295,23 @@ static int64_t print_campaign(struct ctl *ctl, size_t row)
 
 static void print_json(struct ctl *ctl, size_t row)
 {
-	ctl_print("{\"id\":\"%s\",\"state\":\"%s\",\"committed\":%s", pg_sync_text(ctl->pg, row, 1),
-		pg_sync_text(ctl->pg, row, 3), pg_sync_text(ctl->pg, row, COLUMN_COMMITTED));
+	struct buf json;
+
+	buf_init(&json, 0);
+	buf_add_format(&json, "{\"id\":\"%s\",\"state\":\"%s\",\"committed\":%s",
+		pg_sync_text(ctl->pg, row, 1), pg_sync_text(ctl->pg, row, 3),
+		pg_sync_text(ctl->pg, row, COLUMN_COMMITTED));
 	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
-		ctl_print(",\"%s\":%s", states[i],
+		buf_add_format(&json, ",\"%s\":%s", states[i],
 			pg_sync_text(ctl->pg, row, COLUMN_STATES + (int)i));
 	}
 	if (!pg_sync_is_null(ctl->pg, row, COLUMN_PREFLIGHT)) {
-		ctl_print(",\"preflight\":%s", pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));
+		buf_add_format(
+			&json, ",\"preflight\":%s", pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));
 	}
-	ctl_print("}\n");
+	buf_add_byte(&json, '}');
+	ctl_json(buf_slice(&json));
+	buf_clear(&json);
 }
 
 static int show(struct ctl *ctl, const char *tenant, const char *id, int64_t *ret_open)

@@ -33,7 +33,7 @@ bool ctl_number(const struct ctl *ctl, const char *name, uint64_t *value)
 }
 
 /* Whether it ended with a line end. */
-static bool PRINTF_LIKE(2, 0) say(FILE *to, const char *format, va_list args)
+static bool PRINTF_LIKE(3, 0) say(FILE *to, bool one_line, const char *format, va_list args)
 {
 	struct buf raw;
 	struct buf line;
@@ -45,9 +45,13 @@ static bool PRINTF_LIKE(2, 0) say(FILE *to, const char *format, va_list args)
 	buf_init(&line, 0);
 	buf_add_format_list(&raw, format, args);
 	rest = buf_slice(&raw);
-	while (slice_split(&rest, '\n', &part)) {
+	while (!one_line && slice_split(&rest, '\n', &part)) {
 		codec_printable(&line, part, 1u << 20);
 		buf_add_text(&line, rest.p != NULL ? "\n" : "");
+	}
+	if (one_line) {
+		codec_printable(&line, rest, 1u << 20);
+		buf_add_byte(&line, '\n');
 	}
 	(void)fputs(buf_string(&line), to);
 	ended = slice_ends(buf_slice(&raw), SLICE("\n"));
@@ -62,7 +66,7 @@ int ctl_fail(int code, const char *format, ...)
 
 	(void)fputs("penguinctl: ", stderr);
 	va_start(args, format);
-	if (!say(stderr, format, args)) {
+	if (!say(stderr, false, format, args)) {
 		(void)fputc('\n', stderr);
 	}
 	va_end(args);
@@ -74,8 +78,27 @@ void ctl_print(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)say(stdout, format, args);
+	(void)say(stdout, false, format, args);
 	va_end(args);
+}
+
+void ctl_line(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)say(stdout, true, format, args);
+	va_end(args);
+}
+
+void ctl_json(struct slice json)
+{
+	struct buf line;
+
+	buf_init(&line, 0);
+	codec_json_line(&line, json);
+	(void)fwrite(line.p, 1, line.n, stdout);
+	buf_clear(&line);
 }
 
 int ctl_connect(struct ctl *ctl)

@@ -45,6 +45,10 @@ bool ctl_number(const struct ctl *ctl, const char *name, uint64_t *value);
 int ctl_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 void ctl_print(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* One line whatever the texts in it are, and its end. */
+void ctl_line(const char *format, ...) PRINTF_LIKE(1, 2);
+void ctl_json(struct slice json);
+
 /* 0, or the exit code after it was said. */
 MUST_USE int ctl_connect(struct ctl *ctl);
 MUST_USE int ctl_run(struct ctl *ctl, enum sql_id id, const char *const *values);

@@ -3,7 +3,8 @@
  * shows one line an attempt; with --follow it waits for more and notices when the file
  * was renamed and begun anew (rotation).
  *
- * --json passes the lines on as they are in the file.
+ * --json passes the lines on as they are in the file, with escapes for what would steer
+ * a terminal.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -60,7 +61,7 @@ static void show(const json_t *line)
 	const json_t *response = json_object_get(line, "response");
 	const json_t *peer = json_object_get(line, "peer_address");
 
-	ctl_print("%.19s %-16s %s via %s to %s: %lld %s\n", member(line, "event_time"),
+	ctl_line("%.19s %-16s %s via %s to %s: %lld %s", member(line, "event_time"),
 		member(line, "type"), member(line, "recipient"), member(line, "egress_source"),
 		member(peer, "name"),
 		(long long)json_integer_value(json_object_get(response, "code")),
@@ -73,7 +74,7 @@ static void take_line(struct ctl *ctl, const char *text, size_t n)
 
 	if (json_is_object(line) && wanted(ctl, line)) {
 		if (ctl_option(ctl, "json", NULL) != NULL) {
-			(void)fwrite(text, 1, n, stdout);
+			ctl_json(slice_make(text, n - 1));
 		} else {
 			show(line);
 		}

@@ -72,10 +72,11 @@ static void show(const struct subject *subject, const struct run *run, bool json
 	buf_init(&out, 0);
 	if (json) {
 		report_add_json(run->report, &head, &out);
+		ctl_json(slice_trim(buf_slice(&out)));
 	} else {
 		report_add_text(run->report, &head, &out);
+		ctl_print("%s", buf_string(&out));
 	}
-	ctl_print("%s", buf_string(&out));
 	buf_clear(&out);
 }
 

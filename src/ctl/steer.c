@@ -141,7 +141,7 @@ int ctl_tell_holds(struct ctl *ctl, const char *tenant, const char *campaign)
 
 		if ((strcmp(kind, "tenant") == 0 && strcmp(name, tenant) == 0) ||
 			(strcmp(kind, "campaign") == 0 && strcmp(name, campaign) == 0)) {
-			ctl_print("  on hold (%s): %s\n", kind, pg_sync_text(ctl->pg, i, 3));
+			ctl_line("  on hold (%s): %s", kind, pg_sync_text(ctl->pg, i, 3));
 		}
 	}
 	return code;

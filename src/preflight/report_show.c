@@ -1,8 +1,9 @@
 /*
- * A report for people, and for programs.  For people: a line a finding, and below what
- * did not pass its reason and, marked with =>, what to publish or to change.  For
- * programs: one object with a member for each check (true, false, or null where it was
- * not checked or the DNS does not answer), and the findings with the same words.
+ * A report for people, and for programs.  For people: a line a finding, whatever words of
+ * the DNS are in it, and below what did not pass its reason and, marked with =>, what
+ * to publish or to change.  For programs: one object with a member for each check (true,
+ * false, or null where it was not checked or the DNS does not answer), and the findings
+ * with the same words.
  */
 #include "base/codec.h"
 #include "base/time.h"
@@ -37,9 +38,9 @@ static void add_finding(struct buf *out, const struct finding *finding, size_t w
 	pad(out, start, 9);
 	buf_add_text(out, preflight_check_word(finding->check));
 	pad(out, start, 9 + 27);
-	buf_add_text(out, finding->subject);
+	codec_printable(out, slice_of(finding->subject), SIZE_MAX);
 	pad(out, start, 9 + 27 + width + 2);
-	buf_add(out, buf_slice(&finding->says));
+	codec_printable(out, buf_slice(&finding->says), SIZE_MAX);
 	buf_add_byte(out, '\n');
 	if (finding->verdict != PREFLIGHT_PASS) {
 		buf_add_format(
