@@ -185,7 +185,12 @@ static void put_lower(char *out, struct slice text)
 	out[text.n] = '\0';
 }
 
-/* U-labels by libidn2: NFC, non-transitional, with the checks of RFC 5891. */
+/*
+ * U-labels by libidn2: NFC, non-transitional, with the checks of RFC 5891.  Not with
+ * its STD3 rules: they leave out what no host name has and go on with the rest, which
+ * is somebody else's domain.  Such a character comes through here as it is, also in a
+ * label that was encoded, and is found.
+ */
 static enum address_fault to_a_labels(struct slice text, char ret_domain[ADDRESS_DOMAIN_MAX + 1])
 {
 	char u_labels[4 * ADDRESS_DOMAIN_MAX + 1];
@@ -199,8 +204,8 @@ static enum address_fault to_a_labels(struct slice text, char ret_domain[ADDRESS
 	}
 	memcpy(u_labels, text.p, text.n);
 	u_labels[text.n] = '\0';
-	rc = idn2_lookup_u8((const uint8_t *)u_labels, &a_labels,
-		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+	rc = idn2_lookup_u8(
+		(const uint8_t *)u_labels, &a_labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (rc != IDN2_OK) {
 		return rc == IDN2_TOO_BIG_DOMAIN || rc == IDN2_TOO_BIG_LABEL
 			? ADDRESS_DOMAIN_LONG

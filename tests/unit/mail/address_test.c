@@ -81,6 +81,26 @@ static const struct {
 	{"hyphen first", SLICE("a@-x.y"), ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
 	{"hyphen last", SLICE("a@x-.y"), ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
 	{"underscore", SLICE("a@x_y.z"), ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
+	{"underscore in a u-label", SLICE("a@b\xc3\xbc_cher.test"), ADDRESS_DOMAIN_SYNTAX, NULL,
+		NULL},
+	{"a wide underscore",
+		SLICE("a@b\xc3\xbc\xef\xbc\xbf"
+		      "cher.test"),
+		ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
+	{"a wide @",
+		SLICE("a@b\xc3\xbc\xef\xbc\xa0"
+		      "cher.test"),
+		ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
+	{"a slash beside a u-label",
+		SLICE("a@x/y.b\xc3\xbc"
+		      "cher.test"),
+		ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
+	{"a no-break blank",
+		SLICE("a@b\xc3\xbc\xc2\xa0"
+		      "cher.test"),
+		ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
+	{"a joiner where none may be", SLICE("a@b\xe2\x80\x8d\xc3\xbc.test"), ADDRESS_DOMAIN_SYNTAX,
+		NULL, NULL},
 	{"an address without brackets", SLICE("a@192.0.2.1"), ADDRESS_DOMAIN_SYNTAX, NULL, NULL},
 	{"not a literal", SLICE("a@[x]"), ADDRESS_LITERAL_SYNTAX, NULL, NULL},
 	{"open literal", SLICE("a@[192.0.2.1"), ADDRESS_LITERAL_SYNTAX, NULL, NULL},
