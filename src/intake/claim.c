@@ -228,7 +228,7 @@ static struct id evidence_since(const struct claim *claim)
 	return id;
 }
 
-static void read_jobs(struct intake *intake, struct claim *claim)
+void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_answer *first)
 {
 	struct pg_request *request = intake_request(SQL_JOBS_READ);
 	struct id since = evidence_since(claim);
@@ -246,6 +246,7 @@ static void read_jobs(struct intake *intake, struct claim *claim)
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_id(request, &claim->token);
 	pg_add_id(request, &since);
+	claim_add_spellings(request, first);
 	intake_statement(request, SQL_CAMPAIGN_READ);
 	pg_array(request);
 	for (size_t i = 0; i < claim->count; i++) {
@@ -273,7 +274,7 @@ static bool on_claimed(struct intake *intake, const struct pg_answer *answer, vo
 	}
 	forget_asked(claimer);
 	if (answer->status == PG_DONE && pg_rows(answer, 0) > 0) {
-		read_jobs(intake, claim_of(intake, answer));
+		claim_ask_jobs(intake, claim_of(intake, answer), NULL);
 		claimer->asked_token = (struct id){{0}};
 		return false;
 	}

@@ -11,8 +11,10 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mail/address.h"
 
 enum {
 	POISON_LEASES = 12
@@ -322,6 +324,67 @@ static void hand_over(struct intake *intake, struct claim *claim, const struct p
 	buf_clear(&r.key);
 }
 
+/*
+ * How suppressions spell a recipient: its domain as A-labels, no needless quotes, no
+ * blanks around.  False where Postgres finds that by itself, as the lower case.
+ */
+static bool is_respelt(struct slice recipient, struct address *ret_spelt)
+{
+	bool plain = codec_is_ascii(recipient) && slice_find(recipient, '"') == recipient.n &&
+		slice_trim(recipient).n == recipient.n;
+	struct address address;
+
+	if (plain || address_parse(slice_trim(recipient), &address) != ADDRESS_OK) {
+		return false;
+	}
+	*ret_spelt = address_normalise(&address);
+	return !slice_equal_nocase(address_text(ret_spelt), recipient) ||
+		!codec_is_ascii(recipient);
+}
+
+static bool has_respelt(const struct pg_answer *answer)
+{
+	struct address spelt;
+	size_t row = 0;
+
+	while (row < pg_rows(answer, 0) && !is_respelt(pg_text(answer, 0, row, 3), &spelt)) {
+		row++;
+	}
+	return row < pg_rows(answer, 0);
+}
+
+static void add_respelt_ids(
+	struct pg_request *request, const struct pg_answer *first, size_t rows, int column)
+{
+	struct address spelt;
+
+	pg_array(request);
+	for (size_t row = 0; row < rows; row++) {
+		if (is_respelt(pg_text(first, 0, row, 3), &spelt)) {
+			struct id id = pg_id(first, 0, row, column);
+
+			pg_item_id(request, &id);
+		}
+	}
+	pg_array_end(request);
+}
+
+void claim_add_spellings(struct pg_request *request, const struct pg_answer *first)
+{
+	size_t rows = first != NULL ? pg_rows(first, 0) : 0;
+	struct address spelt;
+
+	add_respelt_ids(request, first, rows, 0);
+	add_respelt_ids(request, first, rows, 2);
+	pg_array(request);
+	for (size_t row = 0; row < rows; row++) {
+		if (is_respelt(pg_text(first, 0, row, 3), &spelt)) {
+			pg_item_text(request, address_text(&spelt));
+		}
+	}
+	pg_array_end(request);
+}
+
 bool claim_read(struct intake *intake, const struct pg_answer *answer, void *context)
 {
 	struct claimer *claimer = &intake->claimer;
@@ -331,6 +394,11 @@ bool claim_read(struct intake *intake, const struct pg_answer *answer, void *con
 	if (answer->status != PG_DONE) {
 		/* A refusal is ours to mend; the batches stay leased till we do. */
 		return intake_try_again(answer, "jobs_read") || answer->status == PG_REFUSED;
+	}
+	if (!claim->respelt && has_respelt(answer)) {
+		claim->respelt = true; /* rare: then the same is asked once more */
+		claim_ask_jobs(intake, claim, answer);
+		return false;
 	}
 	claimer->reading = NULL;
 	claimer->claiming = false;

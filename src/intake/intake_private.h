@@ -37,6 +37,7 @@ struct claim {
 	size_t count;
 	size_t open;       /* batches that are not over */
 	struct slice kept; /* the last text of intake_keep() */
+	bool respelt;      /* its jobs were read with the other spellings of their recipients */
 };
 
 struct claimer {
@@ -131,6 +132,12 @@ void claimer_open(struct intake *intake);
 void claimer_start(struct intake *intake); /* the lease is there */
 void claimer_clear(struct intake *intake);
 void claimer_poll_now(struct intake *intake);
+
+/* Asks for a claim's jobs; again with what the first answer has to be spelt (claim.c). */
+void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_answer *first);
+
+/* The last parameters of jobs_read; `first` is NULL at first (claim_read.c). */
+void claim_add_spellings(struct pg_request *request, const struct pg_answer *first);
 
 /* From a claim's two answers to jobs (claim_read.c). */
 bool claim_read(struct intake *intake, const struct pg_answer *answer, void *context);

@@ -3,6 +3,8 @@
 -- $3 owner uuid, $4 token uuid: of the claim; a lost lease yields nothing
 -- $5 since uuid: lower bound of attempt ids to look at for evidence (a UUIDv7 made of the
 --	oldest first_leased_us less a day, all other bits 0)
+-- $6 tenants uuid[], $7 ids uuid[], $8 addresses text[]: parallel; how suppressions spell the recipients of
+--	these jobs, where that is not the recipient in lower case
 -- rows: tenant_id uuid, batch_id uuid, id uuid, recipient text (null: the job's row is
 --	gone), vars text (JSON), engagement real, attempt_no int (attempts made before),
 --	due_us bigint (null: now), source text (of the last attempt, or ''), first_us bigint
@@ -25,11 +27,15 @@ LEFT JOIN LATERAL (
 	SELECT x.recipient, x.vars, x.engagement FROM penguin.jobs x
 	WHERE x.tenant_id = b.tenant_id AND x.id = m.id
 	LIMIT 1) j ON true
+LEFT JOIN unnest($6::uuid[], $7::uuid[], $8::text[]) AS o (tenant_id, id, address)
+	ON o.tenant_id = b.tenant_id AND o.id = m.id
 LEFT JOIN LATERAL (
 	SELECT x.reason FROM penguin.suppressions x
 	WHERE x.tenant_id = b.tenant_id AND x.stream IN ('*', c.stream)
 		AND x.address IN (lower(j.recipient), '@' || lower(split_part(j.recipient, '@', -1)),
-			'sha256:' || encode(sha256(convert_to(lower(j.recipient), 'UTF8')), 'hex'))
+			'sha256:' || encode(sha256(convert_to(lower(j.recipient), 'UTF8')), 'hex'),
+			lower(o.address), '@' || split_part(o.address, '@', -1),
+			'sha256:' || encode(sha256(convert_to(lower(o.address), 'UTF8')), 'hex'))
 		AND (x.expires_at IS NULL OR x.expires_at > now())
 	LIMIT 1) s ON true
 CROSS JOIN LATERAL (

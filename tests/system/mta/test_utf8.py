@@ -226,3 +226,20 @@ def test_smtp_M4_a_csv_of_addresses_beyond_ascii(stack):
         assert {line["recipient"] for line in s.world.ledger()} == kept - {"δοκιμή@old.test"}
         (failed,) = [a for a in s.attempts(campaign) if a["state"] == "failed"]
         assert failed["enhanced"] == "5.6.7"
+
+
+def test_smtp_M4_a_suppression_holds_for_every_spelling(stack):
+    """An app may enqueue what people typed; what is suppressed is the mailbox, or the domain."""
+    gone = ["u@b\u00fccher.test", "U@B\u00dcCHER.TEST", "u@bu\u0308cher.test", "u@xn--bcher-kva.test", " u@b\u00fccher.test",
+            '"u"@new.test', "ann@stra\u00dfe.test", "\u03b4@new.test"]
+    kept = ["v@b\u00fccher.test", "u@strasse.new.test", '"v"@new.test', "\u03b4\u03b4@new.test"]
+    world = WORLD + f"  - {{domain: strasse.new.test, mx: [\"10 mx.new.test\"]}}\n"
+    with stack(world=world) as s:
+        campaign = s.campaign()
+        for address in ("u@B\u00fccher.test", "u@new.test", "@stra\u00dfe.test", "\u03b4@new.test"):
+            subprocess.run([CTL, "suppress", "add", address], check=True, env=dict(os.environ, PENGUIN_DSN=s.dsn))
+        jobs = dict(zip(s.enqueue(campaign, gone + kept), gone + kept))
+        s.start()
+        assert s.check(campaign) == {"suppressed": len(gone), "delivered": len(kept)}
+        s.stop()
+        assert {jobs[line["job"]] for line in s.world.ledger()} == set(kept)

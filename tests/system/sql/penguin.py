@@ -103,7 +103,7 @@ class Worker:
     def jobs(self, batches):
         return self.session.run(
             "jobs_read", [b["tenant_id"] for b in batches], [b["id"] for b in batches],
-            self.id, batches[0]["token"], uuid7(0)[:13] + "-0000-0000-000000000000",
+            self.id, batches[0]["token"], uuid7(0)[:13] + "-0000-0000-000000000000", [], [], [],
         )
 
     def report(self, jobs, state, attempt_no=1, flags=0, ids=None, campaign=None):
