@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -58,6 +59,9 @@ const char *address_fault_text(enum address_fault fault);
  * a local part is case-sensitive on the wire.
  */
 struct address address_normalise(const struct address *address);
+
+/* With the domain as people write it, in U-labels; as it is where it has none. */
+void address_add_u_labels(struct buf *out, const struct address *address);
 
 /*
  * A domain as lower-case A-labels, NUL-ended: ADDRESS_OK, or _DOMAIN_* and

@@ -253,20 +253,56 @@ int suppress_list(struct ctl *ctl)
 	return code;
 }
 
+#define SPELLINGS 3
+
+/* Jobs hold an address as an app wrote it: normalised, in U-labels, or as it is given here. */
+static size_t spell(struct ctl *ctl, const char *normal, struct buf spellings[SPELLINGS])
+{
+	struct address address;
+	size_t count = 1;
+
+	for (size_t i = 0; i < SPELLINGS; i++) {
+		buf_init(&spellings[i], 0);
+	}
+	buf_add_text(&spellings[0], normal);
+	if (address_parse(slice_of(normal), &address) == ADDRESS_OK) {
+		address_add_u_labels(&spellings[count], &address);
+		count += slice_equal(buf_slice(&spellings[count]), slice_of(normal)) ? 0 : 1;
+	}
+	buf_reset(&spellings[count]);
+	buf_add_text(&spellings[count], ctl->arguments[0]);
+	for (size_t i = 0; i < count; i++) {
+		if (slice_equal_nocase(buf_slice(&spellings[i]), buf_slice(&spellings[count]))) {
+			return count;
+		}
+	}
+	return count + 1;
+}
+
 int erase(struct ctl *ctl)
 {
 	static const enum sql_id steps[] = {
 		SQL_ERASE_SUPPRESS, SQL_ERASE_ATTEMPTS, SQL_ERASE_JOBS, SQL_ERASE_INBOX};
+	uint64_t rows[ARRAY_LEN(steps)] = {0};
+	struct buf spellings[SPELLINGS];
 	char tenant[ID_TEXT + 1];
 	char address[ADDRESS_MAX + 2];
 	int code = read_key(ctl, tenant, address);
+	size_t count = code == 0 ? spell(ctl, address, spellings) : 0;
 
-	for (size_t i = 0; code == 0 && i < ARRAY_LEN(steps); i++) {
-		code = ctl_run(ctl, steps[i], (const char *const[]){tenant, address});
-		if (code == 0 && i > 0) {
-			ctl_print("%s: %s rows\n", sql_statements[steps[i]].name,
-				pg_sync_affected(ctl->pg));
-		}
+	for (size_t i = 0; i < count * ARRAY_LEN(steps) && code == 0; i++) {
+		size_t step = i % ARRAY_LEN(steps);
+
+		code = ctl_run(ctl, steps[step],
+			(const char *const[]){
+				tenant, buf_string(&spellings[i / ARRAY_LEN(steps)])});
+		rows[step] += code == 0 ? strtoull(pg_sync_affected(ctl->pg), NULL, 10) : 0;
+	}
+	for (size_t step = 1; step < ARRAY_LEN(steps) && code == 0; step++) {
+		ctl_print("%s: %" PRIu64 " rows\n", sql_statements[steps[step]].name, rows[step]);
+	}
+	for (size_t i = 0; i < SPELLINGS && count > 0; i++) {
+		buf_clear(&spellings[i]);
 	}
 	return code;
 }

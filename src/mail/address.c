@@ -356,3 +356,19 @@ struct address address_normalise(const struct address *address)
 	a.length = (uint8_t)(n + 1 + domain.n);
 	return a;
 }
+
+void address_add_u_labels(struct buf *out, const struct address *address)
+{
+	struct slice domain = address_domain(address);
+	char again[ADDRESS_DOMAIN_MAX + 1];
+	char *u_labels = NULL;
+
+	buf_add(out, slice_first(address_text(address), address->local_length + 1u));
+	if (idn2_to_unicode_8z8z(domain.p, &u_labels, 0) == IDN2_OK &&
+		address_parse_domain(slice_of(u_labels), again) == ADDRESS_OK &&
+		slice_equal(slice_of(again), domain)) {
+		domain = slice_of(u_labels); /* anybody can make up an A-label of nothing */
+	}
+	buf_add(out, domain);
+	idn2_free(u_labels);
+}

@@ -1,9 +1,9 @@
 -- The second step: replies and commands may quote the address.  The one UPDATE of attempts
 -- there is; the send path has none.
--- $1 tenant_id uuid, $2 address text: lower case
+-- $1 tenant_id uuid, $2 address text: as it is spelt there, in any case
 -- rows: none; the number of rows is in the command tag
 UPDATE penguin.attempts a
 SET reply = '', command = ''
 FROM penguin.jobs j
 WHERE a.tenant_id = $1::uuid AND j.tenant_id = a.tenant_id AND j.id = a.job_id
-	AND lower(j.recipient) = $2::text
+	AND lower(j.recipient) = lower($2::text)

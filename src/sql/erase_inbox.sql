@@ -1,6 +1,6 @@
 -- The same for what still lies in the inbox.
--- $1 tenant_id uuid, $2 address text: lower case
+-- $1 tenant_id uuid, $2 address text: as it is spelt there, in any case
 -- rows: none; the number of rows is in the command tag
 UPDATE penguin.inbox
-SET recipient = 'sha256:' || encode(sha256(convert_to($2::text, 'UTF8')), 'hex'), vars = '{}'
-WHERE tenant_id = $1::uuid AND lower(recipient) = $2::text
+SET recipient = 'sha256:' || encode(sha256(convert_to(lower($2::text), 'UTF8')), 'hex'), vars = '{}'
+WHERE tenant_id = $1::uuid AND lower(recipient) = lower($2::text)

@@ -3,6 +3,6 @@
 -- rows: address text (none: there was none in force)
 UPDATE penguin.suppressions
 SET expires_at = now(), txid = DEFAULT, changed_at = now()
-WHERE tenant_id = $1::uuid AND address = $2::text AND stream = $3::text
+WHERE tenant_id = $1::uuid AND address = lower($2::text) AND stream = $3::text
 	AND (expires_at IS NULL OR expires_at > now())
 RETURNING address

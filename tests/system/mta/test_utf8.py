@@ -243,3 +243,35 @@ def test_smtp_M4_a_suppression_holds_for_every_spelling(stack):
         assert s.check(campaign) == {"suppressed": len(gone), "delivered": len(kept)}
         s.stop()
         assert {jobs[line["job"]] for line in s.world.ledger()} == set(kept)
+
+
+def control(s, *words):
+    return subprocess.run([CTL, *words], stdout=subprocess.PIPE, text=True, check=True, timeout=60,
+                          env=dict(os.environ, PENGUIN_DSN=s.dsn)).stdout
+
+
+def test_smtp_M4_a_person_is_found_by_every_spelling(stack):
+    """Suppressed, shown and lifted in capitals beyond ASCII too; erased in whatever way an app wrote the domain."""
+    with stack(world=WORLD) as s:
+        control(s, "suppress", "add", "ΔΟΚΙΜΗ@new.test")
+        assert json.loads(control(s, "suppress", "list", "ΔΟΚΙΜΗ@new.test", "--json"))["address"] == "δοκιμη@new.test"
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ΔΟΚΙΜΗ@NEW.test", "δοκιμη@new.test"])
+        people = ["u@bücher.test", "U@BÜCHER.test", "u@xn--bcher-kva.test", "u@bu\u0308cher.test", "uu@bücher.test"]
+        later = s.campaign()
+        s.shop.session.run("campaign_pause", s.shop.tenant, later, "")
+        s.enqueue(later, people)
+        assert "erase_jobs: 4 rows" in control(s, "erase", "u@bu\u0308cher.test")
+        kept = {r for (r,) in s.shop.session.query("SELECT recipient FROM penguin.jobs WHERE campaign_id = %s", later)}
+        assert {r for r in kept if not r.startswith("sha256:")} == {"uu@bücher.test"}
+        s.shop.session.run("campaign_resume", s.shop.tenant, later)
+        s.start()
+        assert s.wait(campaign) == {"suppressed": 2}
+        assert s.wait(later) == {"suppressed": 4, "delivered": 1}
+        control(s, "suppress", "remove", "ΔΟΚΙΜΗ@new.test")
+        s.enqueue(campaign, ["ΔΟΚΙΜΗ@NEW.test"])
+        assert s.wait(campaign) == {"suppressed": 2, "delivered": 1}
+        s.stop()
+        s.shop.account(campaign)
+        s.shop.account(later)
+        assert sorted(line["recipient"] for line in s.world.ledger()) == ["uu@xn--bcher-kva.test", "ΔΟΚΙΜΗ@new.test"]

@@ -215,3 +215,33 @@ Test(address, every_fault_has_a_text)
 	}
 	cr_expect_not_null(address_fault_text((enum address_fault)ADDRESS_FAULTS));
 }
+
+Test(address, u_labels)
+{
+	static const struct {
+		struct slice text;
+		const char *want;
+	} forms[] = {
+		{SLICE("Ann@Example.org"), "Ann@example.org"},
+		{SLICE("u@XN--BCHER-KVA.test"),
+			"u@b\xc3\xbc"
+			"cher.test"},
+		{SLICE("u@b\xc3\xbc"
+		       "cher.test"),
+			"u@b\xc3\xbc"
+			"cher.test"},
+		{SLICE("a@xn--a.test"), "a@xn--a.test"},
+		{SLICE("a@[192.0.2.1]"), "a@[192.0.2.1]"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		struct address a;
+		struct buf out;
+
+		buf_init(&out, 0);
+		cr_assert(address_parse(forms[i].text, &a) == ADDRESS_OK);
+		address_add_u_labels(&out, &a);
+		cr_expect_str_eq(buf_string(&out), forms[i].want);
+		buf_clear(&out);
+	}
+}
