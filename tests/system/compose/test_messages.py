@@ -55,14 +55,14 @@ def test_bad_recipients(compose, recipient):
     assert compose({"content": content, "recipient": recipient})["failure"] == "bad_address"
 
 
-def test_hostile_recipient_is_not_misrouted(compose):
+def test_threat_C12_hostile_recipient_is_not_misrouted(compose):
     content = {"from": "news@shop.example", "subject": "s", "text": "t"}
     answer = compose({"content": content, "recipient": '"victim@evil.com x"@ok.com'})
     assert answer["recipient"].endswith("@ok.com")
     assert parse(answer["bytes"])["To"].addresses[0].domain == "ok.com"
 
 
-def test_runaway_templates_end(compose):
+def test_threat_C17_runaway_templates_end(compose):
     loops = "{{#l}}" * 9 + "x" + "{{/l}}" * 9
     content = {"from": "news@shop.example", "subject": "s", "text": loops}
     answer = compose({"content": content, "vars": {"l": list(range(10))}})

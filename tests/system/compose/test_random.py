@@ -193,7 +193,7 @@ def test_smtp_M3_smtp_B1_random_campaigns(compose):
     assert sent > COUNT / 2 and sent < COUNT, "both kinds must be seen"
 
 
-def test_gen_G6_two_parsers_read_the_same(compose, tmp_path):
+def test_gen_G6_threat_C16_two_parsers_read_the_same(compose, tmp_path):
     """python's email and perl's MIME::Parser find the same parts in random campaigns, and what was meant."""
     rng = random.Random(SEED + 1)
     left = 100000 if os.environ.get("PENGUIN_FULL") else 1000

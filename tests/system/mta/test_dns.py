@@ -139,7 +139,7 @@ def test_dns_D9_a_host_that_fails_behind_its_greeting_is_not_the_only_one_tried(
         s.stop()
 
 
-def test_dns_D10_dns_N6_mail_for_ourselves_is_a_loop(stack):
+def test_dns_D10_dns_N6_sender_P12_mail_for_ourselves_is_a_loop(stack):
     """A server runs at the source's own address: it must not be called."""
     world = world_of("""
   - domain: "loop.test"
@@ -193,7 +193,7 @@ def seconds_of(ledger):
     return sorted(datetime.datetime.fromisoformat(line["time"]).timestamp() for line in ledger)
 
 
-def test_dns_D16_500_domains_on_the_same_hosts_share_one_counter(stack):
+def test_dns_D16_sender_P9_500_domains_on_the_same_hosts_share_one_counter(stack):
     """Two connections and forty messages a second, whatever the number of domains."""
     world = world_of("""
   - domain: "d[1-500].test"

@@ -29,7 +29,7 @@ def test_smtp_S12_an_enhanced_code_counts_only_if_it_is_one_and_agrees(stack):
         s.stop()
 
 
-def test_smtp_S11_octets_of_a_reply_are_kept_and_shown_as_text(stack):
+def test_smtp_S11_threat_C6_octets_of_a_reply_are_kept_and_shown_as_text(stack):
     """NUL, ESC, a lone CR, 0xff, an overlong slash: none of it reaches a terminal or Postgres as it is."""
     octets = b"550 5.1.1 a\0b\x1b[2Jc\rd\xffe\xc0\xaff \xce\xb4\xc2\x85g"
     shown = r"a\x00b\x1b[2Jc\x0dd\xffe\xc0\xaff " + "\u03b4" + r"\xc2\x85g"

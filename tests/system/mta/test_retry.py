@@ -137,7 +137,7 @@ def test_smtp_R2_a_lifetime_that_ends_is_no_bounce(stack):
 
 
 @pytest.mark.parametrize("keywords", ["[PIPELINING]", "[8BITMIME]"])
-def test_smtp_R6_a_server_that_closes_after_twenty_messages(stack, keywords):
+def test_smtp_R6_sender_Y6_a_server_that_closes_after_twenty_messages(stack, keywords):
     """Without a 421: nothing failed, and no message had an attempt for nothing."""
     world = WORLD.replace("    address: 127.0.10.{1}\n", f"    address: 127.0.10.{{1}}\n    keywords: {keywords}\n")
     rule = "\nrules:\n  - {at: dot, messages: 19, reply: 250 2.0.0 taken, then: close}\n"
@@ -193,7 +193,7 @@ rules:
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_smtp_R7_an_idle_connection_that_was_closed_costs_no_attempt(stack, then):
+def test_smtp_R7_sender_Y6_an_idle_connection_that_was_closed_costs_no_attempt(stack, then):
     """Every second connection's second MAIL finds the server gone: at once over another, and nothing is counted."""
     rule = f"\nrules:\n  - {{at: mail, messages: 1-1000, nth: 1-20, then: {then}}}\n"
     with stack(world=WORLD + rule, config=ONE_CONNECTION) as s:
@@ -207,7 +207,7 @@ def test_smtp_R7_an_idle_connection_that_was_closed_costs_no_attempt(stack, then
         assert len(unanswered) == 20
 
 
-def test_smtp_R8_one_message_has_one_recipient(stack):
+def test_smtp_R8_sender_P10_one_message_has_one_recipient(stack):
     """The same content to ten at one domain is ten messages, each to one."""
     with stack(content={"from": "ann@news.shop.test", "subject": "s", "text": "the same\n"}) as s:
         campaign = s.campaign()

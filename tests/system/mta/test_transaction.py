@@ -66,7 +66,7 @@ rules:
 
 
 @pytest.mark.parametrize("keywords", ["[PIPELINING, SIZE, 8BITMIME, DSN]", "[8BITMIME]"])
-def test_smtp_M6_smtp_M10_smtp_M16_smtp_M17_smtp_M18_some_of_everything(stack, keywords):
+def test_smtp_M6_smtp_M10_smtp_M16_smtp_M17_smtp_M18_sender_Y7_sender_MS3_some_of_everything(stack, keywords):
     """Each recipient has a fate of its own, and what was said on every connection is in order."""
     world = WORLD.replace("    address: 127.0.10.{1}\n", f"    address: 127.0.10.{{1}}\n    keywords: {keywords}\n")
     kinds = ["user"] * 4 + ["no", "later", "spam", "busy", "data", "user"]

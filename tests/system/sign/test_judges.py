@@ -64,7 +64,7 @@ def verdicts(message, records):
 
 
 @pytest.mark.parametrize("kind", ["native", "libopendkim"])
-def test_two_judges_pass_what_is_signed(tmp_path, keys, kind):
+def test_threat_K3_two_judges_pass_what_is_signed(tmp_path, keys, kind):
     directory, records = keys
     box = tmp_path / "box"
     box.mkdir()
@@ -96,7 +96,7 @@ def signed(tmp_path, keys):
     return (tmp_path / "message.signed").read_bytes()
 
 
-def test_gen_G12_the_signature_says_what_it_must(signed):
+def test_gen_G12_threat_K2_the_signature_says_what_it_must(signed):
     """rsa-sha256 and Ed25519, relaxed, x= a week after t=, d= of From, oversigned, never l=."""
     fields = signed.replace(b"\r\n\t", b" ").split(b"\r\n")[:2]
     tags = [dict(part.strip().split(b"=", 1) for part in field.split(b": ", 1)[1].split(b";")) for field in fields]

@@ -198,7 +198,7 @@ def test_smtp_B9_a_yes_in_the_middle_of_the_body_is_none(send):
     assert b"\r\n.\r\n" not in heard[0]
 
 
-def test_smtp_B8_nothing_is_said_across_starttls(send):
+def test_smtp_B8_sender_P13_nothing_is_said_across_starttls(send):
     """Half a second between STARTTLS and its 220: not a byte comes, and the first one after it is TLS."""
     early, first = [], []
 

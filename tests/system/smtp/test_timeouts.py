@@ -94,7 +94,7 @@ def test_smtp_timeout_trickle_inside_tls(start, send):
     assert (sent.only["phase"], sent.only["failure"]) == ("mail", "timed_out")
 
 
-def test_smtp_timeout_starttls_handshake_that_trickles(start, send):
+def test_smtp_timeout_starttls_threat_C4_handshake_that_trickles(start, send):
     """A ServerHello that never comes: reply and handshake share one minute."""
     world = start(TLS_HOST + 'rules:\n  - at: starttls\n    script:\n      - send: "220 go\\r\\n"\n'
                   '      - skip: 5\n      - send_hex: "16"\n      - wait: 20ms\n      - send_hex: "03"\n      - wait: 20ms\n'

@@ -28,7 +28,7 @@ MATRIX = {
 
 @pytest.mark.parametrize("mode", MATRIX)
 @pytest.mark.parametrize("policy", ["none", "opportunistic", "required", "verified"])
-def test_smtp_T5_policy(start, send, check, mode, policy):
+def test_smtp_T5_threat_C2_policy(start, send, check, mode, policy):
     world = start(host(mode))
     sent = send(world, MX, "--count", 3, "--tls", policy, "--ca", world.directory / "ca.pem")
     check(world, sent)
@@ -44,7 +44,7 @@ def test_smtp_T5_policy(start, send, check, mode, policy):
         assert not any(e["text"].startswith("MAIL") for e in world.events("command"))
 
 
-def test_smtp_T4_clear_on_a_new_connection(start, send, check):
+def test_smtp_T4_threat_C3_clear_on_a_new_connection(start, send, check):
     """The fallback is another connection, and the host is remembered."""
     world = start(host("garbage"))
     sent = send(world, MX, "--count", 4, "--messages", 2, "--tls", "opportunistic")
@@ -73,7 +73,7 @@ def test_threat_C2_stripped(start, send, check, policy, outcome):
 
 
 @pytest.mark.parametrize("policy, outcome", [("opportunistic", "deliver"), ("required", 454)])
-def test_smtp_T3_refused(start, send, check, policy, outcome):
+def test_smtp_T3_threat_C2_refused(start, send, check, policy, outcome):
     world = start(host() + "rules:\n  - {at: starttls, reply: 454 4.7.0 not now}\n")
     sent = send(world, MX, "--tls", policy)
     check(world, sent)
@@ -93,7 +93,7 @@ INJECTIONS = {
 
 @pytest.mark.parametrize("how", INJECTIONS)
 @pytest.mark.parametrize("policy", ["opportunistic", "required", "verified"])
-def test_smtp_T1_injection(start, send, policy, how):
+def test_smtp_T1_threat_C1_injection(start, send, policy, how):
     """Plain bytes behind the 220 are believed by nobody, and are no reason to go on in clear."""
     world = start(host() + "rules:\n  - at: starttls\n" + INJECTIONS[how])
     sent = send(world, MX, "--tls", policy)

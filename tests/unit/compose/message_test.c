@@ -335,6 +335,8 @@ static const struct {
 		"subject: a header is one line: remove line ends and control characters\n"},
 	{"reserved header", "{" BASE ",\"headers\":{\"fRoM\":\"x@y.z\"}}",
 		"headers.fRoM: it may not be set here: use 'from'\n"},
+	{"reserved header with a blank", "{" BASE ",\"headers\":{\"fRoM \":\"x@y.z\"}}",
+		"headers.fRoM : not a header name: letters, digits and hyphens\n"},
 	{"content header", "{" BASE ",\"headers\":{\"content-type\":\"x\"}}",
 		"headers.content-type: it may not be set here: penguin-mta sets it\n"},
 	{"header twice", "{" BASE ",\"headers\":{\"X-A\":\"1\",\"x-a\":\"2\"}}",
@@ -368,7 +370,7 @@ static const struct {
 		"unsubscribe: it must be an object with a 'url'\n"},
 };
 
-Test(message, gen_G1_gen_G2_faults_of_content)
+Test(message, gen_G1_gen_G2_threat_C15_threat_C16_faults_of_content)
 {
 	for (size_t i = 0; i < ARRAY_LEN(bad_contents); i++) {
 		struct buf faults;
@@ -512,7 +514,7 @@ Test(message, gen_G1_gen_G2_gen_G18_faults_of_raw)
 	teardown();
 }
 
-Test(message, parts)
+Test(message, threat_C16_parts)
 {
 	const char *text = make_json(
 		"{" FROM "\"subject\":\"s\",\"text\":\"t\",\"html\":\"<img src='cid:l'>\","
@@ -559,7 +561,7 @@ static void turn_case(char *text)
 	}
 }
 
-Test(message, gen_G1_no_field_twice_whatever_its_case)
+Test(message, gen_G1_threat_C15_no_field_twice_whatever_its_case)
 {
 	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
 		char other[40];
@@ -611,7 +613,7 @@ Test(message, gen_G1_raw_fields_are_not_doubled_by_ours)
 	teardown();
 }
 
-Test(message, gen_G5_to_is_the_recipient)
+Test(message, gen_G5_threat_K1_to_is_the_recipient)
 {
 	static const char *const nobodies[] = {
 		"To:\n", "To: undisclosed-recipients:;\n", "to: friends: ;\n", ""};

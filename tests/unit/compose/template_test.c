@@ -203,7 +203,7 @@ static enum template_result run_limited(
 	return result;
 }
 
-Test(template, runs_are_bounded)
+Test(template, threat_C17_runs_are_bounded)
 {
 	static const struct limits_row rows[] = {
 		{"small", "{{#l}}x{{/l}}", "", TEMPLATE_OK},

@@ -198,7 +198,7 @@ static const struct {
 	{"text", "this is no TLS\r\n", "connected tls gone"},
 };
 
-Test(conn_tls, smtp_T1_smtp_T4_a_broken_handshake_is_a_failure_of_tls)
+Test(conn_tls, smtp_T1_smtp_T4_threat_C3_a_broken_handshake_is_a_failure_of_tls)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sabotage); i++) {
 		struct loop *loop = loop_new();
@@ -230,7 +230,7 @@ static void greet_plain(int fd, void *arg)
 	(void)!read(fd, &byte, 1);
 }
 
-Test(conn_tls, smtp_T1_plain_bytes_do_not_get_into_tls)
+Test(conn_tls, smtp_T1_threat_C1_plain_bytes_do_not_get_into_tls)
 {
 	struct loop *loop = loop_new();
 	struct peer peer;
@@ -343,7 +343,7 @@ static const struct {
 	{"HelloRequest", TLS1_2_VERSION, flood_hello_requests},
 };
 
-Test(conn_tls, smtp_T7_a_peer_cannot_shake_hands_for_ever)
+Test(conn_tls, smtp_T7_threat_C4_a_peer_cannot_shake_hands_for_ever)
 {
 	struct identity id = identity_make("flood", "DNS:mx.test", NULL, -60);
 
@@ -367,7 +367,7 @@ Test(conn_tls, smtp_T7_a_peer_cannot_shake_hands_for_ever)
 	identity_free(&id);
 }
 
-Test(conn_tls, smtp_T7_a_renegotiation_is_refused)
+Test(conn_tls, smtp_T7_threat_C4_a_renegotiation_is_refused)
 {
 	struct identity id = identity_make("again", "DNS:mx.test", NULL, -60);
 	struct tls_script script = {
@@ -383,6 +383,32 @@ Test(conn_tls, smtp_T7_a_renegotiation_is_refused)
 	tls_context_free(&w.tls);
 	witness_clear(&w);
 	identity_free(&id);
+}
+
+/* A certificate of 80 kB: more than any chain needs, and less than OpenSSL itself would refuse. */
+Test(conn_tls, threat_C4_a_giant_chain_is_not_read)
+{
+	struct buf names;
+	struct identity id;
+	struct tls_script script = {.identity = &id, .talk = greet_inside};
+	struct witness w = {.then = secure_at_greeting,
+		.tls = context(TLS_VERSION_1_2, NULL),
+		.name = "mx.test"};
+
+	buf_init(&names, 0);
+	buf_add_text(&names, "DNS:mx.test");
+	for (int i = 0; i < 2000; i++) {
+		buf_add_format(&names, ",DNS:a-name-that-is-long-enough-%07d.test", i);
+	}
+	id = identity_make("giant", buf_string(&names), NULL, -60);
+	run(&w, &script);
+	cr_assert_str_eq(buf_string(&w.words), "connected tls gone");
+	cr_assert_lt(slice_search(buf_slice(&w.failure_text), SLICE("excessive message size")),
+		w.failure_text.n, "%s", buf_string(&w.failure_text));
+	tls_context_free(&w.tls);
+	witness_clear(&w);
+	identity_free(&id);
+	buf_clear(&names);
 }
 
 /* ---- much, in both directions ---- */

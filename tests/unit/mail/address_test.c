@@ -113,7 +113,7 @@ static const struct {
 		ADDRESS_ENCODING, NULL, NULL},
 };
 
-Test(address, smtp_S8_parse)
+Test(address, smtp_S8_threat_C12_parse)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct address a = {0};

@@ -199,7 +199,7 @@ Test(mime, encoding_by_content)
 	cr_expect_str_eq(mime_encoding_word(MIME_QUOTED_PRINTABLE), "quoted-printable");
 }
 
-Test(mime, gen_G6_boundaries)
+Test(mime, gen_G6_threat_C16_boundaries)
 {
 	char outer[MIME_BOUNDARY + 1];
 	char inner[MIME_BOUNDARY + 1];

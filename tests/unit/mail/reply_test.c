@@ -2,6 +2,8 @@
 #include <criterion/criterion.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "mail/reply.h"
@@ -105,7 +107,7 @@ Test(reply, smtp_S9_smtp_S12_reads_by_the_grammar)
 }
 
 /* Every byte lies in memory of its own, so that a sanitizer sees what is read behind it. */
-Test(reply, smtp_S9_reads_the_same_byte_by_byte)
+Test(reply, smtp_S9_threat_C5_reads_the_same_byte_by_byte)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct reply_parser parser;
@@ -123,6 +125,34 @@ Test(reply, smtp_S9_reads_the_same_byte_by_byte)
 		}
 		expect_reply(i, status, &reply, &parser, "bytewise");
 		reply_clear(&parser);
+	}
+}
+
+/* Each reply, cut anywhere, in memory that ends where it ends; none of them has a NUL to stop at. */
+Test(reply, threat_C5_reads_nothing_behind_its_octets)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t cut = 0; cut <= rows[i].bytes.n; cut++) {
+			struct slice parts[] = {
+				slice_first(rows[i].bytes, cut), slice_from(rows[i].bytes, cut)};
+			struct reply_parser parser;
+			struct reply reply = {0};
+			enum reply_status status = REPLY_MORE;
+
+			reply_init(&parser);
+			for (size_t k = 0; k < ARRAY_LEN(parts) && status == REPLY_MORE; k++) {
+				char *alone = malloc(parts[k].n);
+				struct slice bytes = slice_make(alone, parts[k].n);
+
+				if (parts[k].n > 0) {
+					memcpy(alone, parts[k].p, parts[k].n);
+				}
+				status = reply_feed(&parser, &bytes, &reply);
+				free(alone);
+			}
+			expect_reply(i, status, &reply, &parser, "cut");
+			reply_clear(&parser);
+		}
 	}
 }
 
@@ -171,7 +201,7 @@ static enum reply_status feed_times(struct reply_parser *parser, struct slice by
 	return status;
 }
 
-Test(reply, smtp_S10_bounds_what_it_takes)
+Test(reply, smtp_S10_threat_C7_bounds_what_it_takes)
 {
 	static const struct {
 		const char *label;

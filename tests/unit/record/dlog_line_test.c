@@ -82,7 +82,7 @@ Test(dlog_line, every_state_has_its_type)
 }
 
 /* A reply of every byte there is: one line, valid JSON. */
-Test(dlog_line, any_reply_is_one_valid_line)
+Test(dlog_line, threat_C6_any_reply_is_one_valid_line)
 {
 	char bytes[256];
 	struct sample s;

@@ -93,7 +93,7 @@ Test(keyring, gen_G14_whose_keys_sign)
 	bench_clear(&bench);
 }
 
-Test(keyring, one_tenant_never_signs_with_the_key_of_another)
+Test(keyring, threat_K4_one_tenant_never_signs_with_the_key_of_another)
 {
 	struct id other = id_random();
 	struct bench bench;

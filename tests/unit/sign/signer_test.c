@@ -6,6 +6,12 @@
 #include "no_leaks.h"
 #include "sign/keyring.h"
 
+#ifdef NO_LEAKS_CHECKED
+#include <sanitizer/allocator_interface.h>
+#else
+#include <malloc.h>
+#endif
+
 /* libopendkim leaks with Ed25519; its suite of tests does not look for leaks. */
 TestSuite(signer, .fini = no_leaks);
 TestSuite(reference);
@@ -23,17 +29,18 @@ static const char headers[] = "From: \"Ann  Example\" <ann@mail.example.org>\r\n
 static const char body[] = "Hello  there \t \r\n\r\n.dot\r\n  two  \r\n\r\n\r\n";
 
 /* How many signatures pass; 0 when one does not. */
-static unsigned sign_and_judge(struct bench *bench, enum signer_kind kind, const char *extra)
+static unsigned sign_and_judge_of(
+	struct bench *bench, enum signer_kind kind, const char *extra, int64_t first_us)
 {
 	struct signer *signer = signer_new(kind, INT64_C(7) * 86400 * 1000000);
 	struct buf out;
-	size_t size = signer_size(signer, bench->set, slice_of(headers), FIRST_US);
+	size_t size = signer_size(signer, bench->set, slice_of(headers), first_us);
 	unsigned passed;
 	struct buf why;
 
 	buf_init(&out, 0);
 	cr_assert(!err_is(signer_sign(
-		signer, bench->set, slice_of(headers), slice_of(body), FIRST_US, &out)));
+		signer, bench->set, slice_of(headers), slice_of(body), first_us, &out)));
 	cr_assert_eq(out.n, size, "said %zu, is %zu", size, out.n);
 	buf_add_text(&out, extra);
 	buf_add_text(&out, headers);
@@ -47,6 +54,11 @@ static unsigned sign_and_judge(struct bench *bench, enum signer_kind kind, const
 	return passed;
 }
 
+static unsigned sign_and_judge(struct bench *bench, enum signer_kind kind, const char *extra)
+{
+	return sign_and_judge_of(bench, kind, extra, FIRST_US);
+}
+
 Test(signer, gen_G13_native_signatures_verify)
 {
 	struct bench bench;
@@ -57,7 +69,7 @@ Test(signer, gen_G13_native_signatures_verify)
 	bench_clear(&bench);
 }
 
-Test(signer, gen_G12_a_field_that_was_added_on_the_way_breaks_it)
+Test(signer, gen_G12_threat_K1_a_field_that_was_added_on_the_way_breaks_it)
 {
 	static const char *const extras[] = {"From: eve@example.net\r\n", "Subject: other\r\n",
 		"To: all@example.net\r\n", "Reply-To: eve@example.net\r\n",
@@ -68,6 +80,51 @@ Test(signer, gen_G12_a_field_that_was_added_on_the_way_breaks_it)
 	for (size_t i = 0; i < ARRAY_LEN(extras); i++) {
 		cr_expect_eq(sign_and_judge(&bench, SIGNER_NATIVE, extras[i]), 0, "%s", extras[i]);
 	}
+	bench_clear(&bench);
+}
+
+/* Seven days (here and by default): who sends it again then sends what does not verify. */
+Test(signer, threat_K1_a_signature_expires)
+{
+	const int64_t day_us = 86400 * TIME_SECOND_US;
+	struct bench bench;
+
+	bench_init(&bench, true, true);
+	cr_expect_eq(sign_and_judge_of(&bench, SIGNER_NATIVE, "", FIRST_US - 6 * day_us), 2);
+	cr_expect_eq(sign_and_judge_of(&bench, SIGNER_NATIVE, "", FIRST_US - 8 * day_us), 0);
+	bench_clear(&bench);
+}
+
+/* What is allocated at this moment, by the sanitizer's word where there is one. */
+static size_t allocated(void)
+{
+#ifdef NO_LEAKS_CHECKED
+	return __sanitizer_get_current_allocated_bytes();
+#else
+	return mallinfo2().uordblks;
+#endif
+}
+
+Test(signer, threat_K3_memory_does_not_grow_with_signatures, .timeout = 120)
+{
+	struct signer *signer = signer_new(SIGNER_NATIVE, 0);
+	struct bench bench;
+	struct buf out;
+	size_t before = 0;
+
+	bench_init(&bench, true, true);
+	buf_init(&out, 0);
+	for (int i = 0; i < 600; i++) {
+		buf_reset(&out);
+		cr_assert(!err_is(signer_sign(signer, bench.set, slice_of(headers), slice_of(body),
+			FIRST_US + i * TIME_SECOND_US, &out)));
+		if (i == 99) {
+			before = allocated();
+		}
+	}
+	cr_expect_leq(allocated(), before + 1000, "%zu, was %zu", allocated(), before);
+	buf_clear(&out);
+	signer_free(&signer);
 	bench_clear(&bench);
 }
 
