@@ -74,6 +74,9 @@ void session_abort(struct session *session);
 /* In order (QUIT) when idle, at once otherwise; twice is once. */
 void session_close(struct session *session);
 
+/* Waits no longer for what the host should say: as if its time were over. */
+void session_give_up(struct session *session);
+
 /* The owner's own, NULL at birth: what is under way on it. */
 void session_set_user(struct session *session, void *user);
 void *session_user(const struct session *session);

@@ -411,6 +411,12 @@ void session_close(struct session *session)
 	advance_later(session);
 }
 
+void session_give_up(struct session *session)
+{
+	dialogue_timed_out(session->dialogue, now_us(session));
+	advance_later(session);
+}
+
 void session_set_user(struct session *session, void *user)
 {
 	session->user = user;

@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "memory.h"
 
+#define PATIENCE_PARTS 15                   /* of the time for a greeting, when others wait */
 #define CLEAR_US (3600 * TIME_SECOND_US)    /* if unsaid */
 #define AVOID_US (20 * 60 * TIME_SECOND_US) /* longer than until the first retry */
 
@@ -30,7 +31,8 @@ struct sessions {
 	struct memory *clear; /* hosts that are asked without TLS, by name */
 	struct memory *avoid; /* hosts that failed a message, by address */
 	struct list lanes;
-	int64_t clear_us; /* how long that is remembered */
+	struct list opening; /* seats that are not ready yet, the oldest first */
+	int64_t clear_us;    /* how long that is remembered */
 	size_t total;
 	bool closing;
 };
@@ -58,6 +60,7 @@ struct walk {
 struct seat {
 	struct list_link link; /* lane.seats */
 	struct list_link idle_link;
+	struct list_link opening_link;
 	struct sessions_lane *lane;
 	struct session *session;
 	struct session_target target;
@@ -75,6 +78,7 @@ struct sessions *sessions_new(struct loop *loop)
 	sessions->clear = memory_new();
 	sessions->avoid = memory_new();
 	list_init(&sessions->lanes);
+	list_init(&sessions->opening);
 	sessions->clear_us = CLEAR_US;
 	return sessions;
 }
@@ -263,6 +267,30 @@ static void leave_idle(struct seat *seat)
 	}
 }
 
+static void leave_opening(struct seat *seat)
+{
+	if (list_linked(&seat->opening_link)) {
+		list_remove(&seat->lane->sessions->opening, &seat->opening_link);
+	}
+}
+
+/*
+ * Hosts that take connections and say nothing would hold all there may be, each for the
+ * minutes that a greeting may take, and mail to everybody else would wait for that (C10).
+ */
+void sessions_make_room(struct sessions *sessions)
+{
+	struct list_link *link = list_first(&sessions->opening);
+	struct seat *seat = link == NULL ? NULL : LIST_OWNER(link, struct seat, opening_link);
+
+	if (seat != NULL &&
+		now_us(sessions) - session_opened_us(seat->session) >=
+			seat->target.timeouts->greeting_us / PATIENCE_PARTS) {
+		leave_opening(seat);
+		session_give_up(seat->session);
+	}
+}
+
 static void on_idle_due(void *owner)
 {
 	struct seat *seat = owner;
@@ -281,6 +309,7 @@ static void on_ready(void *owner, struct session *session)
 		return;
 	}
 	if (seat->walk != NULL) {
+		leave_opening(seat);
 		walk_free(&seat->walk);
 		lane->opening--;
 	}
@@ -318,6 +347,7 @@ static void on_closed(void *owner, struct session *session, const struct session
 	};
 
 	leave_idle(seat);
+	leave_opening(seat);
 	if (walk == NULL) {
 		return;
 	}
@@ -338,6 +368,7 @@ static void on_gone(void *owner, struct session *session)
 	struct sessions_lane *lane = seat->lane;
 
 	(void)session;
+	leave_opening(seat);
 	list_remove(&lane->seats, &seat->link);
 	lane->sessions->total--;
 	timer_stop(&seat->idle);
@@ -377,6 +408,7 @@ static void open_next(struct sessions_lane *lane, struct walk *walk, bool clear_
 	};
 	timer_init(&seat->idle, lane->sessions->loop, on_idle_due, seat);
 	list_push(&lane->seats, &seat->link);
+	list_push(&lane->sessions->opening, &seat->opening_link);
 	lane->sessions->total++;
 	seat->session = session_open(lane->sessions->loop, &seat->target, &session_events, seat);
 }

@@ -357,6 +357,7 @@ static void open_more(struct outlet *outlet)
 			return;
 		}
 		if (!room_for_sockets(outlet)) {
+			sessions_make_room(outlet->worker->sessions);
 			timer_set(&outlet->timer,
 				loop_now_us(outlet->worker->loop) + TIME_SECOND_US / 10);
 			return;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "no_leaks.h"
@@ -222,8 +223,13 @@ Test(template, threat_C17_runs_are_bounded)
 	struct slice vars = SLICE("{\"l\":[1,2,3,4,5,6,7,8,9,10]}");
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		clock_t begun = clock();
+
 		cr_expect(
 			run_limited(&rows[i], vars, 100000) == rows[i].result, "%s", rows[i].label);
+		/* 50 ms, and ten times that under the sanitizers */
+		cr_expect_lt(clock() - begun, CLOCKS_PER_SEC / 2, "%s: %ld us", rows[i].label,
+			(long)(clock() - begun));
 		cr_expect_not_null(template_result_text(rows[i].result));
 	}
 }

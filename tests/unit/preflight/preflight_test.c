@@ -250,7 +250,7 @@ static const struct {
 	{FIELDS "List-Unsubscribe: <mailto:x@y.test>,\r\n <https://b.test/x>\r\n" POST, true, ""},
 };
 
-Test(preflight, sender_P14_one_click_is_wanted_of_marketing)
+Test(preflight, sender_P14_sender_Y2_one_click_is_wanted_of_marketing)
 {
 	struct scene scene;
 
