@@ -88,7 +88,7 @@ def fields(data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_smtp_M19_smtp_M20_gen_G1_gen_G5_what_no_message_may_say(compose, name):
+def test_smtp_M19_smtp_M20_gen_G1_gen_G5_sender_P11_sender_Y8_what_a_message_says(compose, name):
     """No Return-Path, no trace, no Bcc, no list of nobody; To is one address; what may stand once stands once."""
     data = compose(json.loads((GOLDEN / f"{name}.json").read_text()))["bytes"]
     names = [n.lower() for n, _ in fields(data)]

@@ -4,6 +4,7 @@ What a resolver makes of records is in tests/system/dns; here a message is on it
 counts is which server got it, and what the job's last attempt says.
 """
 import datetime
+import time
 
 from mtalib import WORLD
 from netnslib import connections_begun, private_network
@@ -262,4 +263,33 @@ def test_dns_N5_a_stricter_guard_holds_for_what_was_resolved_before(stack):
         assert s.wait(second) == {"failed": 1}
         assert [a["enhanced"] for a in s.attempts(second)] == ["5.4.4"]
         assert len(s.world.events("connect")) == 1
+        s.stop()
+
+
+def test_dns_N9_a_bounce_by_the_DNS_suppresses_nobody(stack):
+    """The zone is gone for a moment, or something is wrong with us: bounced or failed, and next time written to."""
+    world = world_of("""
+  - domain: "gone.test"
+    mx: "10 mx1.post.test"
+    fault: nxdomain
+    first: 1
+    negative_ttl: 1
+  - domain: "loop.test"
+    mx: "10 us.test"
+  - domain: "us.test"
+    a: 127.0.5.1
+""")
+    people = ["ann@gone.test", "ann@loop.test", "ann@[127.0.10.1]"]
+    with stack(world=world) as s:
+        first = s.campaign()
+        s.enqueue(first, people)
+        s.start()
+        assert s.check(first) == {"bounced": 1, "failed": 2}
+        assert last_attempts(s, first)["gone.test"]["enhanced"] == "5.1.2"
+        assert s.shop.session.value("SELECT count(*) FROM penguin.suppressions") == 0
+        time.sleep(1)  # the negative answer was good for a second
+        second = s.campaign()
+        s.enqueue(second, ["ann@gone.test"])
+        assert s.wait(second) == {"delivered": 1}
+        assert {line["recipient"] for line in s.world.ledger()} == {"ann@gone.test"}
         s.stop()
