@@ -92,6 +92,7 @@ struct config_provider {
 	struct config_texts mx;        /* suffixes of MX host names */
 	struct config_texts domains;   /* recipient domains */
 	uint32_t connections_per_site; /* pace.connections where the file says nothing */
+	uint32_t connections_total;    /* of all sources; 0 = no limit */
 	struct config_pace pace;       /* counted over all sites of the provider */
 };
 

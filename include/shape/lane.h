@@ -25,6 +25,7 @@ enum lane_limit {
 	LIMIT_SOURCE_RATE,
 	LIMIT_SITE_CONNECTIONS,     /* of the lane */
 	LIMIT_PROVIDER_CONNECTIONS, /* source x provider */
+	LIMIT_PROVIDER_TOTAL,       /* all sources x provider */
 	LIMIT_PROVIDER_RATE,
 	LIMIT_CONNECT_RATE,
 	LIMIT_COUNT

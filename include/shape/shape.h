@@ -26,8 +26,9 @@ struct pool;
 struct provider;
 struct lane;
 
-/* 0 in any member = no such limit.  Connections and rates count per source. */
+/* 0 in any member = no such limit.  Connections and rates count per source, but for the total. */
 struct shape_limits {
+	unsigned connections_total;    /* to all sites of the provider, of all sources */
 	unsigned connections;          /* to all sites of the provider */
 	unsigned connections_per_site; /* of one lane */
 	unsigned messages_per_connection;

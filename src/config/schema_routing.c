@@ -110,6 +110,10 @@ static const struct config_key provider_keys[] = {
 		offsetof(struct config_provider, connections_per_site), NULL, "1", "1000",
 		"connections",
 		.doc = "How many of its connections one source may have open to one of its sites."},
+	{"connections_total", CONFIG_COUNT, offsetof(struct config_provider, connections_total),
+		"0", "0", "100000", "connections",
+		.doc = "How many connections all sources of a worker together may have open there; "
+		       "0 is no limit."},
 	PACE_ROWS(AT_PROVIDER, "0", "5", "50"),
 };
 const struct config_schema config_schema_providers =

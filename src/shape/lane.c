@@ -26,6 +26,7 @@ static const char *const words[] = {
 	[LIMIT_SOURCE_RATE] = "source_rate",
 	[LIMIT_SITE_CONNECTIONS] = "site_connections",
 	[LIMIT_PROVIDER_CONNECTIONS] = "provider_connections",
+	[LIMIT_PROVIDER_TOTAL] = "provider_total",
 	[LIMIT_PROVIDER_RATE] = "provider_rate",
 	[LIMIT_CONNECT_RATE] = "connect_rate",
 };
@@ -55,8 +56,14 @@ static void offer(struct lane_answer *answer, enum lane_limit limit, int64_t wai
 static void ask_connections(
 	const struct lane *lane, const struct shape_limits *limits, struct lane_answer *answer)
 {
+	const struct provider *provider = lane->usage->provider;
 	const struct source *source = lane->source;
 
+	if (provider != NULL && limits->connections_total > 0 &&
+		provider->connections >= limits->connections_total) {
+		offer(answer, LIMIT_PROVIDER_TOTAL, LANE_WAIT_EVENT, limits->connections_total,
+			provider->connections);
+	}
 	if (source->limits.connections > 0 && source->connections >= source->limits.connections) {
 		offer(answer, LIMIT_SOURCE_CONNECTIONS, LANE_WAIT_EVENT, source->limits.connections,
 			source->connections);
@@ -114,9 +121,24 @@ void lane_connecting(struct lane *lane, int64_t now_us)
 	lane->connections++;
 	lane->usage->connections++;
 	lane->source->connections++;
+	if (lane->usage->provider != NULL) {
+		lane->usage->provider->connections++;
+	}
 	rate_take(&lane->usage->connects, now_us);
 	if (list_linked(&lane->link)) {
 		list_remove(lane->waits_in, &lane->link);
+	}
+}
+
+static struct list *line_for(struct lane *lane, enum lane_limit limit)
+{
+	switch (limit) {
+	case LIMIT_SOURCE_CONNECTIONS:
+		return &lane->source->waiting;
+	case LIMIT_PROVIDER_TOTAL:
+		return &lane->usage->provider->waiting;
+	default:
+		return &lane->usage->waiting;
 	}
 }
 
@@ -125,8 +147,7 @@ void lane_wait_for_room(struct lane *lane, enum lane_limit limit)
 	if (list_linked(&lane->link)) {
 		list_remove(lane->waits_in, &lane->link);
 	}
-	lane->waits_in =
-		limit == LIMIT_SOURCE_CONNECTIONS ? &lane->source->waiting : &lane->usage->waiting;
+	lane->waits_in = line_for(lane, limit);
 	list_push(lane->waits_in, &lane->link);
 }
 
@@ -141,11 +162,17 @@ static void wake_first(struct lane *lane, struct list *waiting)
 
 void lane_disconnected(struct lane *lane)
 {
+	struct provider *provider = lane->usage->provider;
+
 	lane->connections--;
 	lane->usage->connections--;
 	lane->source->connections--;
 	wake_first(lane, &lane->usage->waiting);
 	wake_first(lane, &lane->source->waiting);
+	if (provider != NULL) {
+		provider->connections--;
+		wake_first(lane, &provider->waiting);
+	}
 }
 
 void lane_sending(struct lane *lane, int64_t now_us)

@@ -38,6 +38,8 @@ struct provider {
 	struct slice name;
 	const char *held;
 	struct shape_limits limits;
+	unsigned connections; /* of all sources */
+	struct list waiting;  /* lanes that wait for one of them to end, oldest first */
 };
 
 /* One source at one provider: what the provider counts. */

@@ -136,6 +136,7 @@ struct provider *shape_provider(struct shape *shape, struct slice name)
 	if (provider == NULL) {
 		provider = MEM_NEW(struct provider);
 		provider->name = copy(name);
+		list_init(&provider->waiting);
 		map_put(shape->providers, name, provider);
 	}
 	return provider;

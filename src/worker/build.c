@@ -57,6 +57,7 @@ void build_shape(struct shape *shape, const struct config *config)
 		struct shape_limits limits = limits_of(&provider->pace, true);
 
 		limits.connections_per_site = provider->connections_per_site;
+		limits.connections_total = provider->connections_total;
 		provider_limit(shape_provider(shape, slice_of(provider->name)), &limits);
 	}
 	shape_clear_pools(shape);

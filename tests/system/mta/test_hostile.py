@@ -1,9 +1,9 @@
 """Servers and tenants that want others to suffer: whom they do not reach."""
 import collections
+import json
 import time
 
-from mtalib import CONTENT, WORLD
-from penguin import uuid7
+from mtalib import CONTENT, DOMAIN, WORLD, Shop
 
 SILENT = 40
 
@@ -56,3 +56,27 @@ def test_threat_C10_hosts_that_hold_connections_slow_nobody_else(stack):
         account = s.account(campaign)
         assert set(account) <= {"waiting", "leased", "retrying"} and sum(account.values()) == 100 * SILENT
         s.kill()
+
+
+def test_threat_K4_nobody_signs_for_another_tenants_domain(stack):
+    """Eve writes as Ann's shop, which has keys and just used them: she is stopped, and nothing of hers is sent."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["bob@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        owner, settings = s.shop, s.shop.session.value("SELECT settings FROM penguin.tenants")
+        s.shop = Shop(s.dsn, "eve")
+        s.shop.session.query("UPDATE penguin.tenants SET settings = %s WHERE tenant_id = %s", json.dumps(settings),
+                             s.shop.tenant)
+        s.set_content(CONTENT)
+        theirs = s.campaign()
+        s.enqueue(theirs, ["bob@d1.test", "bob@d2.test"])
+        s.wait(theirs, lambda a: a == {"waiting": 2} and s.shop.session.value(
+            "SELECT count(*) FROM penguin.holds WHERE kind = 'campaign'") == 1)
+        reason = s.shop.session.value("SELECT reason FROM penguin.holds WHERE kind = 'campaign'")
+        assert f"no DKIM key of tenant {s.shop.tenant} for the domain {DOMAIN}" in reason
+        assert [line["recipient"] for line in s.world.ledger()] == ["bob@d1.test"]
+        s.shop.session.close()
+        s.shop = owner
+        s.stop()

@@ -130,3 +130,23 @@ rules:
                                     if e["text"].startswith("RCPT TO:<no"))
         taken = check_nobody_is_asked_again(s.world)
         assert taken == {"no1@d1.test", "no2@d2.test"} and set(asked) == taken
+
+
+def test_sender_MS4_a_cap_on_connections_to_one_provider(stack):
+    """Four sources with five connections each, to three hosts of one provider: six in all, and all is sent."""
+    sources = {f"s{n}": {"ipv4": f"127.0.5.{n}", "ehlo": f"s{n}.shop.test"} for n in (1, 2, 3, 4)}
+    provider = {"mx": ["post.test"], "connections": 5, "connections_total": 6}
+    slow = "\nrules:\n  - {at: mail, delay: 20ms}\n"
+    with stack(world=WORLD + slow, config={"sources": sources, "pools": {"default": {"sources": list(sources)}},
+                                           "providers": {"big": provider}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"u{i}@d{i % 50 + 1}.test" for i in range(600)])
+        s.start()
+        assert s.check(campaign) == {"delivered": 600}
+        s.stop()
+        now = most = 0
+        for event in s.world.events():
+            now += {"connect": 1, "end": -1, "lost": -1}.get(event["event"], 0)
+            most = max(most, now)
+        assert 6 <= most <= 8, most  # the world may hear of a connection before it hears of another's end
+        assert len({line["source"] for line in s.world.ledger()}) == 4, "none is starved"

@@ -128,6 +128,46 @@ Test(shape, connections_are_counted_for_the_site_and_for_the_provider)
 	shape_free(&shape);
 }
 
+static void remember(void *owner, struct lane *lane);
+
+/* Two sources with two connections each, and three in all; who waited is woken when one ends. */
+Test(shape, sender_MS4_all_sources_together_have_a_cap_at_a_provider)
+{
+	struct shape *shape = shape_new();
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+	struct lane *lanes[2];
+	struct lane_answer answer;
+	struct lane *woken = NULL;
+
+	provider_limit(provider, &(struct shape_limits){.connections = 2, .connections_total = 3});
+	shape_on_room(shape, remember, &woken);
+	lanes[0] = shape_lane(
+		shape, shape_source(shape, slice_of("s0"), NULL), provider, slice_of("a"));
+	lanes[1] = shape_lane(
+		shape, shape_source(shape, slice_of("s1"), NULL), provider, slice_of("b"));
+	lane_connecting(lanes[0], 0);
+	lane_connecting(lanes[0], 0);
+	lane_ask(lanes[1], LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.wait_us, 0);
+	lane_connecting(lanes[1], 0);
+	lane_ask(lanes[1], LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.wait_us, LANE_WAIT_EVENT);
+	cr_assert_eq(answer.limit, LIMIT_PROVIDER_TOTAL);
+	cr_assert_eq(answer.level, 3);
+	lane_wait_for_room(lanes[1], answer.limit);
+	lane_disconnected(lanes[0]);
+	cr_assert_eq(woken, lanes[1], "another source's connection made the room");
+	lane_ask(lanes[1], LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.wait_us, 0);
+	/* A provider that is not asked for a total has none. */
+	provider_limit(provider, &(struct shape_limits){.connections = 2});
+	lane_connecting(lanes[1], 0);
+	lane_connecting(lanes[0], 0);
+	lane_ask(lanes[0], LANE_CONNECT, 0, &answer);
+	cr_assert_eq(answer.limit, LIMIT_PROVIDER_CONNECTIONS);
+	shape_free(&shape);
+}
+
 static void remember(void *owner, struct lane *lane)
 {
 	*(struct lane **)owner = lane;
