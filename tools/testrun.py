@@ -40,6 +40,7 @@ PURE = re.compile(r"src/(base|mail|compose|queue|shape|classify)/|src/smtp/dialo
 PROGRAM_SECONDS = 300
 SYSTEM_SECONDS = {False: 40 * 60, True: 120 * 60}
 DEMO_SECONDS = 10 * 60
+FUZZ_SECONDS = 20  # a target
 
 
 class Run:
@@ -432,17 +433,27 @@ def step_mutate(run):
     return one(run, "mutate", [os.path.join(ROOT, "tools/mutate")], seconds=3 * 3600)
 
 
+def step_fuzz(run):
+    """some seconds of each fuzz target, and the lines that their corpora reach (with --full, or by name)"""
+    tool = os.path.join(ROOT, "tools/fuzz")
+    return (one(run, "fuzz", [tool, "all", str(FUZZ_SECONDS)], seconds=3600) +
+            one(run, "fuzz-coverage", [tool, "--coverage"], seconds=3600) +
+            one(run, "fuzz-plants", [tool, "--plant"], seconds=7200))
+
+
 STEPS = [step_deps, step_check, step_format, step_shell, step_spelling, step_manual, step_asan, step_unit, step_replay,
-         step_gcc, step_release, step_tidy, step_system, step_demo, step_mutate, step_coverage]
+         step_gcc, step_release, step_tidy, step_system, step_demo, step_mutate, step_coverage,
+         step_fuzz]
 NAMES = {step.__name__[5:]: step for step in STEPS}
 NEEDS_BUILD = {"unit", "replay", "system", "tidy"}
+ONLY_FULL = {"fuzz"}
 TAKES_NAMES = {"unit", "replay", "system", "tidy"}
 
 
-def plan(words):
+def plan(words, full):
     """The steps to run and the names that select among their tests."""
     if not words:
-        return list(NAMES), []
+        return [n for n in NAMES if full or n not in ONLY_FULL], []
     if words[0] in TAKES_NAMES and not all(w in NAMES for w in words):
         steps, names = [words[0]], words[1:]
     else:
@@ -499,7 +510,7 @@ def main():
         for name, step in NAMES.items():
             print(f"{name:10} {step.__doc__}")
         return 0
-    steps, names = plan(options.words)
+    steps, names = plan(options.words, options.full)
     os.environ["PATH"] = "/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin")
     temp = tempfile.mkdtemp(prefix="penguin-test-", dir="/tmp")
     os.chmod(temp, 0o1777)  # Postgres runs as another user
