@@ -71,7 +71,10 @@ static void check_merged(const struct config_node *merged, const struct config_n
 		if (sections) {
 			check_merged(n, below, above);
 		} else {
-			must(slice_equal(n->text, (above != NULL ? above : below)->text));
+			const struct config_node *of = above != NULL ? above : below;
+
+			must(n->kind == of->kind && n->count == of->count);
+			must(slice_equal(n->text, of->text));
 		}
 	}
 	must(merged->count == base->count + over->count - both);
