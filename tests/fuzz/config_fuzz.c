@@ -73,8 +73,8 @@ static void check_merged(const struct config_node *merged, const struct config_n
 		} else {
 			const struct config_node *of = above != NULL ? above : below;
 
-			must(n->kind == of->kind && n->count == of->count);
-			must(slice_equal(n->text, of->text));
+			must(of != NULL && n->kind == of->kind && n->count == of->count &&
+				slice_equal(n->text, of->text));
 		}
 	}
 	must(merged->count == base->count + over->count - both);

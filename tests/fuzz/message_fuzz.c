@@ -143,7 +143,7 @@ static void leaf(const struct entity *e, struct buf *out)
 /* The text up to the line `--boundary` with `end` behind it goes off *rest; so does the line. */
 static struct slice part_before(struct slice *rest, struct slice boundary, const char *end)
 {
-	struct slice part = *rest;
+	struct slice part;
 	struct buf line;
 	size_t at;
 
