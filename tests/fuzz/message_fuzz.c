@@ -1,5 +1,7 @@
 /*
- * compose/message: `body NUL json`, the body as raw and as structured content.
+ * compose/message: `body NUL json`, the body as raw and as structured content.  A second
+ * NUL and lines may follow, each a letter and its value: r recipient, b bounce domain,
+ * t tracking domain, f feedback sender, k another key, v the variant.  {{>part}} is there.
  * Whatever compiles and composes is canonical: CRLF lines of at most 998 octets,
  * 7-bit, one header block that reads back, one From.  What we generated is taken
  * apart by two parsers, a strict one of our own (RFC 2045, 2046) and GMime: both must
@@ -32,17 +34,29 @@ static void check_lines(const struct message *m)
 	}
 }
 
-static void check_headers(const struct message *m)
+static void check_headers(const struct message *m, const struct compose_input *input)
 {
+	const struct compose_settings *settings = input->settings;
 	struct slice block = message_headers(m);
 	struct header_field f;
 	unsigned from = 0;
+	unsigned feedback = 0;
+	unsigned clicks = 0;
+	unsigned https = 0;
 
 	while (header_next(&block, &f)) {
 		from += slice_equal_nocase(f.name, SLICE("From"));
 		must(!slice_equal_nocase(f.name, SLICE("Bcc")));
+		feedback += slice_equal_nocase(f.name, SLICE("Feedback-ID"));
+		clicks += slice_equal_nocase(f.name, SLICE("List-Unsubscribe-Post"));
+		https += slice_equal_nocase(f.name, SLICE("List-Unsubscribe")) &&
+			slice_search(f.value, SLICE("<https://")) < f.value.n;
 	}
 	must(block.n == 0 && from == 1);
+	must(feedback == 1 || settings->feedback_sender.n == 0);
+	must(clicks <= https);
+	must(slice_equal(slice_from(buf_slice(&m->bytes), m->header_bytes + 2), message_body(m)));
+	must(m->recipient.length > 0 && !m->recipient.literal && m->mail_from.length > 0);
 }
 
 /* ---- our parser: one line a leaf, `type length:octets` ---- */
@@ -257,11 +271,41 @@ static void check_parts(const struct message *m)
 	buf_clear(&theirs);
 }
 
+static bool on_partial(void *owner, struct slice name, struct slice *ret_body)
+{
+	(void)owner;
+	*ret_body = slice_equal(name, SLICE("part"))
+		? SLICE("{\"text\": \"part {{n}}\\n\", \"html\": \"<i>{{n}}</i>\"}")
+		: SLICE("[");
+	return slice_starts(name, SLICE("p"));
+}
+
+static void choose(
+	struct compose_input *input, struct compose_settings *settings, struct slice line)
+{
+	struct slice value = slice_from(line, 1);
+	uint64_t variant;
+
+	if (slice_starts(line, SLICE("r"))) {
+		input->recipient = value;
+	} else if (slice_starts(line, SLICE("b"))) {
+		settings->bounce_domain = value;
+	} else if (slice_starts(line, SLICE("t"))) {
+		settings->tracking_domain = value;
+	} else if (slice_starts(line, SLICE("f"))) {
+		settings->feedback_sender = value;
+	} else if (slice_starts(line, SLICE("k"))) {
+		input->token_key = 2;
+	} else if (slice_starts(line, SLICE("v")) && slice_number(value, 100, &variant)) {
+		input->variant = (size_t)variant;
+	}
+}
+
 static void compose(struct slice body, bool raw, struct compose_input *input)
 {
 	static struct token_ring *ring;
 	static struct composer *composer;
-	struct content_source source = {.body = body, .raw = raw};
+	struct content_source source = {.body = body, .raw = raw, .on_partial = on_partial};
 	struct content *content;
 	struct message message;
 	struct buf faults;
@@ -277,10 +321,13 @@ static void compose(struct slice body, bool raw, struct compose_input *input)
 	must((content == NULL) == (faults.n > 0));
 	if (content != NULL && composer_make(composer, content, input, &message) == FAILURE_NONE) {
 		check_lines(&message);
-		check_headers(&message);
+		check_headers(&message, input);
+		must(message.variant < content_variants(content));
 		if (!raw) {
 			check_parts(&message);
 		}
+	} else {
+		must(message.bytes.n == 0 && (content == NULL || message.fault[0] != '\0'));
 	}
 	message_clear(&message);
 	content_unref(&content);
@@ -299,8 +346,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.token_key = 1,
 	};
 	size_t nul = slice_find(text, '\0');
+	struct slice rest;
+	struct slice line;
 
 	input.vars = slice_from(text, nul + 1);
+	rest = slice_from(input.vars, slice_find(input.vars, '\0') + 1);
+	input.vars = slice_first(input.vars, slice_find(input.vars, '\0'));
+	while (slice_split(&rest, '\n', &line)) {
+		choose(&input, &settings, line);
+	}
 	compose(slice_first(text, nul), false, &input);
 	compose(slice_first(text, nul), true, &input);
 	return 0;
