@@ -224,6 +224,9 @@ static void choose(struct game *game, struct dialogue_settings *settings, char l
 {
 	struct envelope *envelope = &game->envelope;
 
+	if (game->bad) {
+		return; /* and stays so */
+	}
 	if (letter == 'u') {
 		settings->username = SLICE("bob");
 		settings->password = SLICE("secret");
