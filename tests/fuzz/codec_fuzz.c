@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(out.spoiled || codec_is_utf8(buf_slice(&out)));
 	buf_reset(&out);
 	codec_json_line(&out, text);
-	check(out.spoiled ||
+	must(out.spoiled ||
 		(codec_is_utf8(buf_slice(&out)) && slice_find(buf_slice(&out), '\n') == out.n - 1));
 	buf_reset(&out);
 	codec_base64_decode(&out, text);
