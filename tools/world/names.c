@@ -163,17 +163,23 @@ static void add_target(struct lookup *l, struct slice text)
 	wire_add_name(&l->wire, buf_slice(name));
 }
 
-static void add_mx(struct lookup *l, struct slice text)
+static void add_mx(struct lookup *l, struct slice template)
 {
-	size_t blank = slice_find(text, ' ');
+	struct buf *text = &l->names->scratch;
 	uint64_t preference = 10;
+	struct slice host;
+	size_t blank;
 
-	if (blank < text.n) {
-		(void)slice_number(slice_first(text, blank), 65535, &preference);
-		text = slice_from(text, blank + 1);
+	buf_reset(text);
+	template_add(text, template, &l->captures);
+	host = buf_slice(text);
+	blank = slice_find(host, ' ');
+	if (blank < host.n) {
+		(void)slice_number(slice_first(host, blank), 65535, &preference);
+		host = slice_from(host, blank + 1);
 	}
 	wire_add_16(&l->wire, (uint16_t)preference);
-	add_target(l, text);
+	wire_add_name(&l->wire, host);
 }
 
 static void add_address(struct lookup *l, int family, struct slice text)

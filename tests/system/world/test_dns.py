@@ -19,7 +19,7 @@ hosts:
     address: ["127.0.11.{1}", "127.0.12.{1}"]
 domains:
   - domain: "d[1-5000].test"
-    mx: ["10 mx{1%%3+1}.post.test", "20 backup.d{1}.test"]
+    mx: ["10 mx{1%%3+1}.post.test", "{1%%9+20} backup.d{1}.test"]
     txt: "v=spf1 -all"
   - domain: "d77.test"
     mx: "5 special.test"
@@ -70,8 +70,8 @@ def texts(answer):
 
 
 @pytest.mark.parametrize("name, kind, expected", [
-    ("d1.test", "MX", ["10 mx2.post.test.", "20 backup.d1.test."]),
-    ("D5000.TEST", "MX", ["10 mx3.post.test.", "20 backup.d5000.test."]),
+    ("d1.test", "MX", ["10 mx2.post.test.", "21 backup.d1.test."]),
+    ("D5000.TEST", "MX", ["10 mx3.post.test.", "25 backup.d5000.test."]),
     ("d9.test", "TXT", ['"v=spf1 -all"']),
     ("d77.test", "MX", ["5 special.test."]),
     ("only-a.test", "A", ["127.0.11.1", "127.0.11.2"]),
@@ -83,7 +83,7 @@ def texts(answer):
     ("9.5.0.127.in-addr.arpa", "PTR", ["out.from.test."]),
     ("a.b.star.test", "A", ["127.0.11.9"]),
     ("alias3.test", "CNAME", ["d3.test."]),
-    ("alias3.test", "MX", ["10 mx1.post.test.", "20 backup.d3.test.", "d3.test."]),
+    ("alias3.test", "MX", ["10 mx1.post.test.", "23 backup.d3.test.", "d3.test."]),
     ("chain1.test", "A", ["127.0.11.1", "127.0.11.2", "chain2.test.", "only-a.test."]),
 ])
 def test_records(world, name, kind, expected):
