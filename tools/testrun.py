@@ -437,7 +437,6 @@ def step_fuzz(run):
     """some seconds of each fuzz target, and the lines that their corpora reach (with --full, or by name)"""
     tool = os.path.join(ROOT, "tools/fuzz")
     return (one(run, "fuzz", [tool, "all", str(FUZZ_SECONDS)], seconds=3600) +
-            one(run, "fuzz-coverage", [tool, "--coverage"], seconds=3600) +
             one(run, "fuzz-plants", [tool, "--plant"], seconds=7200))
 
 
