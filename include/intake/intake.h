@@ -138,8 +138,8 @@ void intake_content(struct intake *intake, const struct id *tenant, const struct
 void intake_partial(struct intake *intake, const struct id *tenant, struct slice name,
 	void (*on_content)(void *owner, const struct content_row *row), void *owner);
 
-/* What was learnt of a recipient domain, for those who enqueue; written now and then. */
-void intake_learn(
-	struct intake *intake, struct slice domain, struct slice provider, struct slice site);
+/* What a tenant's mail taught of a domain, for those who enqueue; written now and then. */
+void intake_learn(struct intake *intake, const struct id *tenant, struct slice domain,
+	struct slice provider, struct slice site);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * What was learnt of recipient domains, for those who enqueue.  Every message teaches
+ * What was learnt of recipient domains, for those who enqueue: each tenant knows what its
+ * own mail has taught, or it could ask whom the others write to.  Every message teaches
  * the same again, so what was told once is remembered, up to a bound; then all is
  * forgotten and told anew, which the statement takes without a write.
  *
@@ -11,6 +12,14 @@
 #include "base/mem.h"
 
 enum { TELL_MAX = 500, LEARNT_MAX = 100000 };
+
+/* The tenant's octets, domain */
+static void add_key(struct buf *key, const struct id *tenant, struct slice domain)
+{
+	buf_init(key, 0);
+	buf_add(key, id_slice(tenant));
+	buf_add(key, domain);
+}
 
 /* provider NUL site */
 static char *lesson_of(struct slice provider, struct slice site)
@@ -50,23 +59,46 @@ static void forget(struct map *map)
 	}
 }
 
-void intake_learn(
-	struct intake *intake, struct slice domain, struct slice provider, struct slice site)
+void intake_learn(struct intake *intake, const struct id *tenant, struct slice domain,
+	struct slice provider, struct slice site)
 {
 	struct chores *chores = &intake->chores;
+	struct buf key;
 
-	if (domain.n == 0 || same(map_get(chores->learnt, domain), provider, site) ||
-		map_count(chores->to_tell) >= LEARNT_MAX) {
-		return;
+	add_key(&key, tenant, domain);
+	if (domain.n > 0 && !same(map_get(chores->learnt, buf_slice(&key)), provider, site) &&
+		map_count(chores->to_tell) < LEARNT_MAX) {
+		mem_free(map_put(chores->to_tell, buf_slice(&key),
+			lesson_of(provider.n > 0 ? provider : SLICE("other"), site)));
 	}
-	mem_free(map_put(chores->to_tell, domain,
-		lesson_of(provider.n > 0 ? provider : SLICE("other"), site)));
+	buf_clear(&key);
 }
 
 struct picked {
-	struct slice domain;
+	struct slice key;
 	char *lesson;
 };
+
+static struct id tenant_of(const struct picked *picked)
+{
+	struct id tenant;
+
+	for (size_t i = 0; i < sizeof(tenant.bytes); i++) {
+		tenant.bytes[i] = (uint8_t)picked->key.p[i];
+	}
+	return tenant;
+}
+
+static void add_tenants(struct pg_request *request, const struct picked *picked, size_t count)
+{
+	pg_array(request);
+	for (size_t i = 0; i < count; i++) {
+		struct id tenant = tenant_of(&picked[i]);
+
+		pg_item_id(request, &tenant);
+	}
+	pg_array_end(request);
+}
 
 static void add_column(struct pg_request *request, const struct picked *picked, size_t count,
 	struct slice (*cell)(const struct picked *picked))
@@ -80,7 +112,7 @@ static void add_column(struct pg_request *request, const struct picked *picked, 
 
 static struct slice cell_domain(const struct picked *picked)
 {
-	return picked->domain;
+	return slice_from(picked->key, sizeof(struct id));
 }
 
 static struct slice cell_provider(const struct picked *picked)
@@ -97,9 +129,27 @@ static struct slice cell_site(const struct picked *picked)
 static void told(struct chores *chores, const struct picked *picked, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		mem_free(map_put(chores->learnt, picked[i].domain, picked[i].lesson));
-		map_remove(chores->to_tell, picked[i].domain);
+		mem_free(map_put(chores->learnt, picked[i].key, picked[i].lesson));
+		map_remove(chores->to_tell, picked[i].key);
 	}
+}
+
+/* When distributed, of one tenant. */
+static size_t pick(struct intake *intake, struct picked *picked)
+{
+	size_t count = 0;
+	size_t at = 0;
+	void *lesson;
+
+	while (count < TELL_MAX &&
+		map_next(intake->chores.to_tell, &at, &picked[count].key, &lesson)) {
+		picked[count].lesson = lesson;
+		if (!intake->settings.distributed ||
+			id_equal(tenant_of(&picked[0]), tenant_of(&picked[count]))) {
+			count++;
+		}
+	}
+	return count;
 }
 
 struct pg_request *learn_request(struct intake *intake)
@@ -107,18 +157,15 @@ struct pg_request *learn_request(struct intake *intake)
 	struct chores *chores = &intake->chores;
 	struct picked *picked = mem_array(TELL_MAX, sizeof(picked[0]));
 	struct pg_request *request = NULL;
-	size_t count = 0;
-	size_t at = 0;
-	void *lesson;
+	size_t count;
 
 	if (map_count(chores->learnt) >= LEARNT_MAX) {
 		forget(chores->learnt);
 	}
-	while (count < TELL_MAX && map_next(chores->to_tell, &at, &picked[count].domain, &lesson)) {
-		picked[count++].lesson = lesson;
-	}
+	count = pick(intake, picked);
 	if (count > 0) {
 		request = intake_request(SQL_DOMAIN_LEARN);
+		add_tenants(request, picked, count);
 		add_column(request, picked, count, cell_domain);
 		add_column(request, picked, count, cell_provider);
 		add_column(request, picked, count, cell_site);

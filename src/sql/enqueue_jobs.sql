@@ -17,7 +17,7 @@ WITH added AS (
 	SELECT a.tenant_id, a.id, a.campaign_id, coalesce(d.provider, 'other') AS tag,
 		row_number() OVER (PARTITION BY coalesce(d.provider, 'other')
 			ORDER BY a.domain, a.id) AS n
-	FROM added a LEFT JOIN penguin.domains d ON d.domain = a.domain
+	FROM added a LEFT JOIN penguin.domains d ON d.tenant_id = a.tenant_id AND d.domain = a.domain
 ), batched AS (
 	INSERT INTO penguin.batches
 		(tenant_id, id, campaign_id, pool, tag, priority, jobs, not_before)

@@ -33,7 +33,7 @@ WITH chosen AS MATERIALIZED (
 			coalesce(d.provider, 'other') ORDER BY a.domain, a.id) AS n
 	FROM added a
 	JOIN single s ON s.tenant_id = a.tenant_id AND s.id = a.id
-	LEFT JOIN penguin.domains d ON d.domain = a.domain
+	LEFT JOIN penguin.domains d ON d.tenant_id = a.tenant_id AND d.domain = a.domain
 ), batched AS (
 	INSERT INTO penguin.batches
 		(tenant_id, id, campaign_id, pool, tag, priority, jobs, not_before)

@@ -321,7 +321,8 @@ static void on_site(void *owner, struct site *site)
 	site_unref(&plan->site);
 	plan->site = site_ref(site);
 	provider = provider_of(plan, site);
-	intake_learn(worker->intake, address_domain(&plan->address),
+	intake_learn(worker->intake, &plan->job->batch->campaign->tenant->id,
+		address_domain(&plan->address),
 		provider != NULL ? provider_name(provider) : SLICE("other"), site_key(site));
 	choose_source(plan, provider);
 }

@@ -37,7 +37,7 @@ RETURNING tenant_id, id, campaign_id, lower(split_part(recipient, '@', -1)) AS d
 INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, tag, priority, jobs)
 SELECT a.tenant_id, a.id, a.campaign_id, c.pool, coalesce(d.provider, 'other'), c.priority, ARRAY[a.id]
 FROM added a JOIN penguin.campaigns c ON c.tenant_id = a.tenant_id AND c.id = a.campaign_id
-LEFT JOIN penguin.domains d ON d.domain = a.domain;
+LEFT JOIN penguin.domains d ON d.tenant_id = a.tenant_id AND d.domain = a.domain;
 """
 KEYS_A_CLAIM = 200
 

@@ -53,16 +53,17 @@ def test_members_are_sorted_by_domain(shop, worker):
 
 
 def test_known_domains_get_their_providers_tag(shop, worker):
-    worker.session.run("domain_learn", ["d1.example", "d2.example"], ["gmail", "other"], ["", "x"])
+    worker.session.run("domain_learn", [shop.tenant] * 2, ["d1.example", "d2.example"], ["gmail", "other"],
+                       ["", "x"])
     campaign = shop.campaign()
     shop.enqueue(campaign, 70)
     assert sum(b["size"] for b in worker.claim(key(shop, 500, tag="gmail"))) == 10
     assert sum(b["size"] for b in worker.claim(key(shop, 500))) == 60
-    worker.session.run("domain_learn", ["d1.example"], ["yahoo"], [""])
+    worker.session.run("domain_learn", [shop.tenant], ["d1.example"], ["yahoo"], [""])
     assert shop.session.value(
         "SELECT provider FROM penguin.domains WHERE domain = 'd1.example'") == "gmail"
     shop.session.query("UPDATE penguin.domains SET changed_at = now() - interval '25 hours'")
-    worker.session.run("domain_learn", ["d1.example"], ["yahoo"], [""])
+    worker.session.run("domain_learn", [shop.tenant], ["d1.example"], ["yahoo"], [""])
     assert shop.session.value(
         "SELECT provider FROM penguin.domains WHERE domain = 'd1.example'") == "yahoo"
 
