@@ -66,6 +66,10 @@ static bool on_polled(struct intake *intake, const struct pg_answer *answer, voi
 		struct id tenant = pg_id(answer, 1, row, 0);
 
 		chores_inbox(intake, &tenant);
+		claimer->inbox_at = tenant;
+	}
+	if (pg_rows(answer, 1) < INBOX_TENANTS) {
+		claimer->inbox_at = (struct id){{0}};
 	}
 	set_poll(intake, pg_rows(answer, 0) > 0);
 	look(intake);
@@ -86,6 +90,7 @@ static void poll(void *owner)
 	pg_add_number(request, claimer->polled_us - POLL_OVERLAP_US);
 	pg_add_number(request, RECENT_MAX);
 	intake_statement(request, SQL_INBOX_READY);
+	pg_add_id(request, &claimer->inbox_at);
 	pg_add_number(request, INBOX_TENANTS);
 	claimer->polled_us = now_us;
 	claimer->polling = true;

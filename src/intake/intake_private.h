@@ -55,6 +55,7 @@ struct claimer {
 	bool stopped;
 	int64_t pause_us; /* between polls, as it is now */
 	int64_t polled_us;
+	struct id inbox_at; /* the last tenant whose inbox was looked at; zero = begin anew */
 };
 
 /* What changes elsewhere (feed.c). */

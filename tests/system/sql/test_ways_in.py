@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from penguin import SQL, uuid7
+from penguin import NIL, SQL, uuid7
 
 MANUAL = SQL.parents[1] / "man" / "penguin-sql.7"
 
@@ -33,7 +33,7 @@ def by_enqueue_jobs(shop, campaign, ids, recipients):
 
 
 def move(shop):
-    assert shop.session.run("inbox_ready", 10) == [{"tenant_id": shop.tenant}]
+    assert shop.session.run("inbox_ready", NIL, 10) == [{"tenant_id": shop.tenant}]
     while shop.session.run("inbox_move", shop.tenant, 400)[0]["taken"]:
         pass
 
