@@ -1,5 +1,7 @@
 -- Appends attempts.  An id that is there already is left alone, so a replay is harmless.
 -- Text must be valid UTF-8 without NUL.  All arrays are parallel.
+-- Of a worker that was declared dead they are evidence (flag 2) and change no state: its
+-- jobs are somebody else's.  The lock keeps it from being declared so meanwhile.
 -- $1 tenants uuid[], $2 ids uuid[] (UUIDv7), $3 jobs uuid[], $4 campaigns uuid[],
 -- $5 attempt_nos int[]: 1 for the first, 0 when nothing was offered to anybody
 -- $6 states text[]: of the job after it
@@ -10,6 +12,9 @@
 -- $21 tls_versions text[], $22 tls_ciphers text[], $23 sizes bigint[], $24 flags int[],
 -- $25 worker uuid, $26 at_us bigint[], $27 duration_ms int[]
 -- rows: none; the number of rows inserted is in the command tag
+WITH self AS MATERIALIZED (
+	SELECT w.state FROM penguin.workers w WHERE w.id = $25::uuid FOR SHARE
+)
 INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, state, category,
 	scope, action, phase, code, enhanced, reply, command, provider, site, mx, mx_address,
 	source, source_address, tls_version, tls_cipher, size_bytes, flags, worker, at,
@@ -17,7 +22,9 @@ INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, st
 SELECT a.tenant_id, a.id, a.job_id, a.campaign_id, a.attempt_no, a.state, a.category,
 	a.scope, a.action, a.phase, a.code, a.enhanced, a.reply, a.command, a.provider, a.site,
 	a.mx, a.mx_address::inet, a.source, a.source_address::inet, a.tls_version, a.tls_cipher,
-	a.size_bytes, a.flags, $25::uuid, to_timestamp(a.at_us / 1e6), a.duration_ms
+	a.size_bytes,
+	a.flags | CASE WHEN EXISTS (SELECT FROM self WHERE state <> 'dead') THEN 0 ELSE 2 END,
+	$25::uuid, to_timestamp(a.at_us / 1e6), a.duration_ms
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[],
 	$8::text[], $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[],
 	$15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],

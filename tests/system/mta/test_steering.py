@@ -157,7 +157,7 @@ def test_a_key_that_cannot_be_used_is_no_leave_to_send_unsigned(stack):
         s.stop()
 
 
-def test_a_hint_is_heard_before_the_next_poll(stack):
+def test_tenant_Q5_a_hint_is_heard_before_the_next_poll(stack):
     with stack() as s:
         campaign = s.campaign()
         s.enqueue(campaign, ["first@d1.test"])

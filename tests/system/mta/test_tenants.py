@@ -2,6 +2,9 @@
 import contextlib
 import time
 
+import pytest
+
+from mtalib import WORLD
 from penguin import Shop
 
 
@@ -46,4 +49,70 @@ def test_tenant_Q1_what_mail_teaches_is_its_tenants_own(stack):
         assert sorted(known) == sorted([(s.shop.tenant, "d1.test"), (s.shop.tenant, "d2.test"),
                                         (other.tenant, "d2.test"), (other.tenant, "d3.test")])
         other.session.close()
+        s.stop()
+
+
+def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack):
+    """One site, one source, a backlog of 6,000: another tenant's 20 go between, not behind."""
+    with stack() as s:
+        other = neighbour(s)
+        large = s.campaign()
+        s.enqueue(large, [f"user{i}@d1.test" for i in range(6000)])
+        s.start()
+        s.wait(large, lambda a: a.get("delivered", 0) >= 300)
+        with as_tenant(s, other):
+            small = s.campaign()
+            s.enqueue(small, [f"small{i}@d1.test" for i in range(20)])
+            assert s.wait(small, timeout=120) == {"delivered": 20}
+        begun = s.account(large).get("delivered", 0)
+        s.shop.session.run("campaign_cancel", s.shop.tenant, large, "seen enough")
+        assert s.wait(large)["cancelled"] > 3000, f"{begun} of the large tenant's went first"
+        order = [line["recipient"].startswith("small") for line in s.world.ledger()]
+        assert order.count(True) == 20
+        first, last = order.index(True), len(order) - order[::-1].index(True)
+        assert last - first < 500
+        other.session.close()
+        s.stop()
+
+
+@pytest.mark.parametrize("listen", [True, False])
+def test_tenant_Q5_the_queue_works_without_hints_and_with_false_ones(stack, listen):
+    """Nothing is said when jobs come; much is said when none do.  The sweep is too rare to help."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.start(postgres={"listen": listen, "sweep": "10m"})
+        s.wait(campaign, lambda _: "postgres_up" in s.log_text())
+        time.sleep(1)
+        for i in range(3):
+            s.enqueue(campaign, [f"user{i}.{n}@d{n}.test" for n in range(1, 11)])
+            s.wait(campaign, lambda a, i=i: a == {"delivered": 10 * (i + 1)}, timeout=20)
+            s.shop.session.query("SELECT pg_notify('penguin_ready', x) FROM (VALUES ('" + "x" * 7000 + "'), "
+                                 "('''; DROP TABLE penguin.jobs'), ('')) AS v (x), generate_series(1, 50)")
+            time.sleep(0.5)
+        assert len(s.world.ledger()) == 30 and s.check(campaign) == {"delivered": 30}
+        s.stop()
+
+
+def test_tenant_Q4_no_transaction_is_open_while_mail_is_sent(stack):
+    """Hosts take their time, and the engine's connection has none open meanwhile."""
+    slow = "\nrules:\n  - at: data\n    delay: 1s\n  - at: dot\n    delay: 1s\n"
+    with stack(world=WORLD + slow) as s:
+        name = s.shop.session.value("SELECT current_database()")
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"user{i}@d{i % 3 + 1}.test" for i in range(30)])
+        s.start()
+        seen, longest = 0, 0
+
+        def look(account):
+            nonlocal seen, longest
+            for state, age in s.shop.session.query(
+                    "SELECT state, extract(epoch FROM clock_timestamp() - xact_start)::float FROM pg_stat_activity "
+                    "WHERE application_name = 'penguin-mta' AND datname = %s", name):
+                seen += account.get("leased", 0) > 0
+                assert state != "idle in transaction (aborted)"
+                longest = max(longest, age or 0)
+            return account == {"delivered": 30}
+
+        s.wait(campaign, look, timeout=90)
+        assert seen > 50 and longest < 1, (seen, longest)
         s.stop()

@@ -1,4 +1,5 @@
 """Claiming and reporting: every job is in exactly one state, whatever the worker does."""
+import signal
 import time
 from collections import Counter
 
@@ -6,7 +7,7 @@ import psycopg2
 import pytest
 
 from claimlib import claim_jobs
-from penguin import NIL as NOBODY, Session
+from penguin import NIL as NOBODY, Session, uuid7
 
 MANY = 2500
 
@@ -125,7 +126,7 @@ def test_feeds_tell_of_suppressions_and_holds(shop, run, distributed):
 
 
 @pytest.mark.parametrize("distributed", [0, 1])
-def test_feeds_tell_of_what_an_older_transaction_commits_late(shop, run, distributed, database):
+def test_tenant_Q9_feeds_tell_of_what_an_older_transaction_commits_late(shop, run, distributed, database):
     slow = Session(database, autocommit=False)
     slow.query("INSERT INTO penguin.suppressions (tenant_id, address, reason)"
                " VALUES (%s, 'late@b.example', 'manual')", shop.tenant)
@@ -190,6 +191,60 @@ def test_fenced_worker_stops_and_loses_nothing(shop, run):
     assert shop.account(campaign) == {"delivered": 500}
 
 
+def test_tenant_Q6_a_worker_that_stood_still_overwrites_nothing(shop, run):
+    """It sleeps with jobs in its hands; another bounces them; it wakes and says that it delivered them."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, recipients=[f"ok{i}@a.example" for i in range(300)])
+    sleeper = run(hold_ms=1500, run_ms=20000, lease_ms=2500, renew_ms=300, idle_ms=9000)
+    wait_for(lambda: shop.account(campaign) == {"leased": 300})
+    sleeper.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: shop.session.run("mark_dead", 0))
+    shop.session.run("take_over", 1000)
+    # The rows are not ours to change; that the second gives another end makes its results distinct.
+    shop.session.query("UPDATE penguin.jobs SET recipient = replace(recipient, 'ok', 'bounce')")
+    assert len(claim_jobs(run(name=2).finish())) == 300
+    assert shop.account(campaign) == {"bounced": 300}
+    before = shop.session.query("SELECT * FROM penguin.campaign_stats ORDER BY stripe")
+    sleeper.process.send_signal(signal.SIGCONT)
+    assert "fenced" in [line["event"] for line in sleeper.finish()]
+    assert shop.account(campaign) == {"bounced": 300}
+    assert shop.session.query("SELECT * FROM penguin.campaign_stats ORDER BY stripe") == before
+    assert shop.session.value("SELECT count(*) FROM penguin.batches") == 0
+    # What it did before it knew is evidence, and marked as such.
+    assert shop.session.query("SELECT state, flags & 2, count(*) FROM penguin.attempts GROUP BY 1, 2 ORDER BY 1") == [
+        ("bounced", 0, 300), ("delivered", 2, 300)]
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_tenant_Q9_a_transaction_that_commits_late_is_not_skipped(shop, run, database):
+    """Its jobs have the older ids, times and transaction; the newer ones were all claimed before."""
+    campaign = shop.campaign()
+    slow = []
+    for i in range(5):
+        session = Session(database, autocommit=False)
+        session.run("enqueue_jobs", shop.tenant, campaign, [uuid7()], [f"ok.late{i}@a.example"], ["{}"], [None], None)
+        session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'ok.in@a.example')",
+                      shop.tenant, uuid7(), campaign)
+        slow.append(session)
+    cli = run(idle_ms=7000)
+    time.sleep(0.5)
+    shop.enqueue(campaign, recipients=[f"ok{i}@a.example" for i in range(20)])
+    wait_for(lambda: shop.account(campaign) == {"delivered": 20})
+    time.sleep(2.5)  # longer than a poll looks back
+    for session in slow[::-1]:
+        session.connection.commit()
+        session.close()
+        time.sleep(0.3)
+    cli.finish()
+    assert shop.account(campaign) == {"delivered": 30}
+
+
 def test_a_job_that_kills_is_quarantined_alone(shop, run):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, recipients=["killer@x.example"])
@@ -199,3 +254,16 @@ def test_a_job_that_kills_is_quarantined_alone(shop, run):
     assert claim_jobs(lines) == []
     assert shop.account(campaign) == {"failed": 1}
     assert shop.session.query("SELECT job_id::text FROM penguin.quarantine") == [(ids[0],)]
+
+
+def test_tenant_Q2_inboxes_that_cannot_be_moved_hold_up_nobodys(shop, run):
+    """Twenty tenants, more than are looked at at once, wait for campaigns that never come."""
+    shop.session.query(
+        "INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) SELECT lpad(g::text, 32, '0')::uuid, %s, %s, "
+        "'a@b.example' FROM generate_series(1, 20) g", uuid7(), uuid7())
+    campaign = shop.campaign()
+    shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'ok@b.example')",
+                       shop.tenant, uuid7(), campaign)
+    assert len(claim_jobs(run(idle_ms=2000).finish())) == 1
+    assert shop.account(campaign) == {"delivered": 1}
+    assert shop.session.value("SELECT count(*) FROM penguin.inbox") == 20
