@@ -151,6 +151,10 @@ class Catalogue:
                     yield case.path, case.line, f"{case.name}: {row} has an excuse in {LIST}, and here is its test"
         for mutation in self.mutations:
             yield from self._check_mutation(mutation)
+        for row in self.unproven():
+            yield LIST, row.line, f"{row.id} has no test: name one test_{row.id}_..., or excuse it"
+        for row in self.unbroken():
+            yield LIST, row.line, f"{row.id} has no line of code to break in tests/mutations"
         counted = [row for row in self.rows.values() if row.counted()]
         if len(counted) > EXCUSES:
             yield LIST, counted[EXCUSES].line, f"{len(counted)} rows are excused, at most {EXCUSES}"

@@ -51,6 +51,7 @@ class Run:
         self.names = names
         self.temp = temp
         self.results = []  # of the steps so far
+        self.steps = []
         self.env = dict(os.environ, TMPDIR=temp, LC_ALL="C.UTF-8", PENGUIN_BUILD=ASAN, PYTHONDONTWRITEBYTECODE="1",
                         ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
                         UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1",
@@ -426,6 +427,23 @@ def step_demo(run):
     return one(run, "demo", [demo], seconds=DEMO_SECONDS)
 
 
+def rows_among(run, *outcomes):
+    names = os.path.join(run.temp, "ran")
+    with open(names, "w", encoding="utf-8") as f:
+        f.write("".join(name + "\n" for outcome, name, _ in run.results if outcome in outcomes))
+    return [os.path.join(ROOT, "tools/check"), "--ran", names]
+
+
+def step_rows(run):
+    """each row of tests/rows.txt has a test that ran and passed"""
+    if run.names or not {"unit", "replay", "system"} <= set(run.steps):
+        return [(SKIPPED, "rows", "the tests are in unit, replay and system, and not all of these ran")]
+    if subprocess.run(rows_among(run, PASSED, SKIPPED), check=False, stdout=subprocess.DEVNULL, env=run.env).returncode == 0:
+        lacking = subprocess.run(rows_among(run, PASSED), check=False, stdout=subprocess.PIPE, text=True, env=run.env)
+        return [(SKIPPED if lacking.returncode else PASSED, "rows", lacking.stdout.strip())]
+    return one(run, "rows", rows_among(run, PASSED))
+
+
 def step_mutate(run):
     """code broken in twenty places by chance: the tests notice"""
     if not run.full:
@@ -441,7 +459,7 @@ def step_fuzz(run):
 
 
 STEPS = [step_deps, step_check, step_format, step_shell, step_spelling, step_manual, step_asan, step_unit, step_replay,
-         step_gcc, step_release, step_tidy, step_system, step_demo, step_mutate, step_coverage,
+         step_gcc, step_release, step_tidy, step_system, step_demo, step_rows, step_mutate, step_coverage,
          step_fuzz]
 NAMES = {step.__name__[5:]: step for step in STEPS}
 NEEDS_BUILD = {"unit", "replay", "system", "tidy"}
@@ -514,7 +532,7 @@ def main():
     temp = tempfile.mkdtemp(prefix="penguin-test-", dir="/tmp")
     os.chmod(temp, 0o1777)  # Postgres runs as another user
     run, times, start = Run(options.full, names, temp), [], time.monotonic()
-    results = run.results
+    results, run.steps = run.results, steps
     try:
         for name in steps:
             print(f"-- {name}: {NAMES[name].__doc__}", flush=True)
