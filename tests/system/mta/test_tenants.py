@@ -53,8 +53,11 @@ def test_tenant_Q1_what_mail_teaches_is_its_tenants_own(stack):
 
 
 def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack):
-    """One site, one source, a backlog of 6,000: another tenant's 20 go between, not behind."""
-    with stack() as s:
+    """One site, one source, a backlog of 6,000: another tenant's 20 go between, not behind.
+
+    One site may hold all jobs here: how much of a worker it may hold is another rule, and not by tenants.
+    """
+    with stack(config={"limits": {"site_share": 1}}) as s:
         other = neighbour(s)
         large = s.campaign()
         s.enqueue(large, [f"user{i}@d1.test" for i in range(6000)])
@@ -66,7 +69,7 @@ def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack):
             assert s.wait(small, timeout=120) == {"delivered": 20}
         begun = s.account(large).get("delivered", 0)
         s.shop.session.run("campaign_cancel", s.shop.tenant, large, "seen enough")
-        assert s.wait(large)["cancelled"] > 3000, f"{begun} of the large tenant's went first"
+        assert s.wait(large).get("cancelled", 0) > 3000, f"{begun} of the large tenant's went first"
         order = [line["recipient"].startswith("small") for line in s.world.ledger()]
         assert order.count(True) == 20
         other.session.close()
