@@ -15,31 +15,43 @@ static time_t ahead(void)
 	return seconds ? (time_t)strtol(seconds, NULL, 10) : 0;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now)
+/* Under names of our own, since the headers have others for the parameters. */
+int ahead_clock(clockid_t clock, struct timespec *now) __asm__("clock_gettime");
+time_t ahead_time(time_t *seconds) __asm__("time");
+int ahead_day(struct timeval *now, void *zone) __asm__("gettimeofday");
+
+int ahead_clock(clockid_t clock, struct timespec *now)
 {
-	if (syscall(SYS_clock_gettime, clock, now))
+	if (syscall(SYS_clock_gettime, clock, now)) {
 		return -1;
-	if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+	}
+	if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
 		now->tv_sec += ahead();
+	}
 	return 0;
 }
 
-time_t time(time_t *seconds)
+time_t ahead_time(time_t *seconds)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (seconds)
+	if (ahead_clock(CLOCK_REALTIME, &now)) {
+		return -1;
+	}
+	if (seconds) {
 		*seconds = now.tv_sec;
+	}
 	return now.tv_sec;
 }
 
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
+int ahead_day(struct timeval *now, void *zone)
 {
 	struct timespec precise;
 
 	(void)zone;
-	clock_gettime(CLOCK_REALTIME, &precise);
+	if (ahead_clock(CLOCK_REALTIME, &precise)) {
+		return -1;
+	}
 	*now = (struct timeval){.tv_sec = precise.tv_sec, .tv_usec = precise.tv_nsec / 1000};
 	return 0;
 }
