@@ -21,10 +21,13 @@
 
 #include "base/time.h"
 
+/* The jobs of a tenant, of a site, or of a tenant at a site: that one is a part of a whole. */
 struct load {
 	struct map *home;
 	struct slice key;
+	struct load *whole;
 	unsigned count;
+	unsigned parts;
 };
 
 struct window {
@@ -41,6 +44,7 @@ struct permits {
 	struct map *known; /* by tenant */
 	struct map *tenants;
 	struct map *sites;
+	struct map *parts; /* by site and tenant */
 	struct map *windows;
 	int64_t counted_us; /* when `suspended` was counted: once a turn */
 	size_t suspended;
@@ -53,6 +57,7 @@ struct permits *permits_new(struct worker *worker)
 	permits->worker = worker;
 	permits->tenants = map_new();
 	permits->sites = map_new();
+	permits->parts = map_new();
 	permits->windows = map_new();
 	permits->known = map_new();
 	return permits;
@@ -80,6 +85,7 @@ void permits_free(struct permits **permits)
 	free_values(&(*permits)->known);
 	map_free(&(*permits)->tenants);
 	map_free(&(*permits)->sites);
+	map_free(&(*permits)->parts);
 	mem_free(*permits);
 	*permits = NULL;
 }
@@ -102,19 +108,40 @@ struct load *load_tenant(struct permits *permits, const struct id *tenant)
 	return load_of(permits->tenants, id_slice(tenant));
 }
 
-struct load *load_site(struct permits *permits, struct slice site)
+static void part_key(struct buf *out, struct slice site, const struct id *tenant)
 {
-	return load_of(permits->sites, site);
+	buf_add(out, id_slice(tenant));
+	buf_add(out, site);
+}
+
+struct load *load_site(struct permits *permits, struct slice site, const struct id *tenant)
+{
+	struct load *part;
+	struct buf key;
+
+	buf_init(&key, 0);
+	part_key(&key, site, tenant);
+	part = load_of(permits->parts, buf_slice(&key));
+	buf_clear(&key);
+	if (part->whole == NULL) {
+		part->whole = load_of(permits->sites, site);
+		part->whole->parts++;
+	}
+	return part;
 }
 
 void load_add(struct load *load)
 {
-	load->count++;
+	for (; load != NULL; load = load->whole) {
+		load->count++;
+	}
 }
 
-unsigned load_count(const struct load *load)
+static void load_free(struct load *gone)
 {
-	return load->count;
+	map_remove(gone->home, gone->key);
+	mem_free((void *)gone->key.p);
+	mem_free(gone);
 }
 
 void load_drop(struct permits *permits, struct load **load)
@@ -126,19 +153,53 @@ void load_drop(struct permits *permits, struct load **load)
 		return;
 	}
 	*load = NULL;
-	if (--gone->count == 0) {
-		map_remove(gone->home, gone->key);
-		mem_free((void *)gone->key.p);
-		mem_free(gone);
+	while (gone != NULL) {
+		struct load *whole = gone->whole;
+
+		if (--gone->count == 0) {
+			if (whole != NULL) {
+				whole->parts--;
+			}
+			load_free(gone);
+		}
+		gone = whole;
 	}
 }
 
-unsigned permits_of_a_site(const struct permits *permits)
+static unsigned share_of_a_site(const struct permits *permits)
 {
 	const struct config_limits *limits = &permits->worker->equipment->config->limits;
 	unsigned share = (unsigned)(limits->jobs * limits->site_share);
 
 	return share > limits->site_jobs_min ? share : limits->site_jobs_min;
+}
+
+/*
+ * A tenant that has filled the site's share leaves the others theirs: an equal part, beyond
+ * the share where it must be.  All of that together is a few shares and not many.
+ */
+unsigned permits_room_at_site(
+	const struct permits *permits, struct slice site, const struct id *tenant)
+{
+	const struct load *whole = map_get(permits->sites, site);
+	unsigned share = share_of_a_site(permits);
+	const struct load *part;
+	unsigned own;
+	unsigned fair;
+	struct buf key;
+
+	if (whole == NULL || whole->count == 0) {
+		return share;
+	}
+	buf_init(&key, 0);
+	part_key(&key, site, tenant);
+	part = map_get(permits->parts, buf_slice(&key));
+	buf_clear(&key);
+	own = part != NULL ? part->count : 0;
+	fair = share / (whole->parts + (part == NULL ? 1 : 0));
+	fair = fair > own ? fair - own : 0;
+	share = share > whole->count ? share - whole->count : 0;
+	return share > fair ? share : fair;
 }
 
 static size_t count_suspended(const struct worker *worker)
@@ -213,11 +274,9 @@ static unsigned wanted(struct permits *permits, const struct ready *ready)
 	unsigned most = ready->jobs;
 
 	if (slice_starts(ready->tag, SLICE("site:"))) {
-		struct load *load = map_get(permits->sites, slice_from(ready->tag, 5));
-		unsigned held = load != NULL ? load->count : 0;
-		unsigned room = permits_of_a_site(permits);
+		unsigned room =
+			permits_room_at_site(permits, slice_from(ready->tag, 5), &ready->tenant);
 
-		room = held < room ? room - held : 0;
 		most = most < room ? most : room;
 	}
 	if (pool == NULL) {

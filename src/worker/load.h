@@ -16,13 +16,16 @@ void permits_free(struct permits **permits);
 void permits_know(struct permits *permits, const struct tenant *tenant);
 
 struct load *load_tenant(struct permits *permits, const struct id *tenant);
-struct load *load_site(struct permits *permits, struct slice site);
+struct load *load_site(struct permits *permits, struct slice site, const struct id *tenant);
 void load_add(struct load *load);
-unsigned load_count(const struct load *load);
 void load_drop(struct permits *permits, struct load **load); /* accepts NULL; sets NULL */
 
-/* How many jobs one site may hold of this worker's credit. */
-unsigned permits_of_a_site(const struct permits *permits);
+/*
+ * How many more jobs of this tenant the site may hold of the worker's credit: what is left of
+ * the site's share, and an equal part of it even where others have filled it.
+ */
+unsigned permits_room_at_site(
+	const struct permits *permits, struct slice site, const struct id *tenant);
 
 /* May one more job wait for a lane that is away?  All of them together hold a share of the credit. */
 bool permits_room_for_suspended(struct permits *permits);

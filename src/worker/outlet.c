@@ -218,17 +218,18 @@ static bool is_suspended_long(const struct outlet *outlet)
 void outlet_push(struct outlet *outlet, struct plan *plan)
 {
 	struct worker *worker = outlet->worker;
-	struct load *load = load_site(worker->permits, lane_site(outlet->lane));
+	const struct id *tenant = &plan_tenant(plan)->id;
+	struct slice site = lane_site(outlet->lane);
 
-	if (load_count(load) >= permits_of_a_site(worker->permits) ||
+	if (permits_room_at_site(worker->permits, site, tenant) == 0 ||
 		(lane_is_away(outlet->lane, loop_now_us(worker->loop)) &&
 			!permits_room_for_suspended(worker->permits))) {
 		permits_overflow(worker->permits, plan->job);
 		give_back_to_site(outlet, plan, OVERFLOW_US);
 		return;
 	}
-	load_add(load);
-	plan->site_load = load;
+	plan->site_load = load_site(worker->permits, site, tenant);
+	load_add(plan->site_load);
 	queue_push(outlet->queue, plan->job);
 	loop_later(worker->loop, &outlet->run);
 }

@@ -52,12 +52,10 @@ def test_tenant_Q1_what_mail_teaches_is_its_tenants_own(stack):
         s.stop()
 
 
-def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack):
-    """One site, one source, a backlog of 6,000: another tenant's 20 go between, not behind.
-
-    One site may hold all jobs here: how much of a worker it may hold is another rule, and not by tenants.
-    """
-    with stack(config={"limits": {"site_share": 1}}) as s:
+@pytest.mark.parametrize("limits", [{}, {"site_share": 1}], ids=["as shipped", "site unbounded"])
+def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack, limits):
+    """One site, one source, a backlog of 6,000: another tenant's 20 go between, not behind."""
+    with stack(config={"limits": limits}) as s:
         other = neighbour(s)
         large = s.campaign()
         s.enqueue(large, [f"user{i}@d1.test" for i in range(6000)])
