@@ -214,7 +214,7 @@ def test_smtp_M4_a_csv_of_addresses_beyond_ascii(stack):
         campaign = s.campaign()
         for added in (6, 0):
             said, rejected = import_file(s, campaign, "people.csv", data)
-            assert said == f"{added} added, {10 - added} already there, 5 rejected\n"
+            assert said.startswith(f"{added} added, {10 - added} already there, 5 rejected: ")
             assert [line.split(b",")[0] for line in rejected.split(b"\n")[1:-1]] == [b"12", b"13", b"14", b"15", b"16"]
             assert b'16,"it is not UTF-8","m@b\xfccher.test"' in rejected
         kept = {r for (r,) in s.shop.session.query("SELECT recipient FROM penguin.jobs WHERE campaign_id = %s", campaign)}
