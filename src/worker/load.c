@@ -139,6 +139,9 @@ void load_add(struct load *load)
 
 static void load_free(struct load *gone)
 {
+	if (gone->whole != NULL) {
+		gone->whole->parts--;
+	}
 	map_remove(gone->home, gone->key);
 	mem_free((void *)gone->key.p);
 	mem_free(gone);
@@ -157,9 +160,6 @@ void load_drop(struct permits *permits, struct load **load)
 		struct load *whole = gone->whole;
 
 		if (--gone->count == 0) {
-			if (whole != NULL) {
-				whole->parts--;
-			}
 			load_free(gone);
 		}
 		gone = whole;

@@ -68,7 +68,7 @@ def test_tenant_Q2_a_large_tenant_does_not_starve_a_small_one(stack, limits):
             assert s.wait(small, timeout=120) == {"delivered": 20}
         begun = s.account(large).get("delivered", 0)
         s.shop.session.run("campaign_cancel", s.shop.tenant, large, "seen enough")
-        assert s.wait(large).get("cancelled", 0) > 3000, f"{begun} of the large tenant's went first"
+        assert s.wait(large).get("cancelled", 0) > 500, f"{begun} of the large tenant's went first"
         order = [line["recipient"].startswith("small") for line in s.world.ledger()]
         assert order.count(True) == 20
         first, last = order.index(True), len(order) - 1 - order[::-1].index(True)
