@@ -92,7 +92,7 @@ def test_hold_and_release_within_two_seconds(stack):
     stack.start()
     stack.wait(campaign)
     stack.ctl.run("hold", "domain", "D3.test", "--reason", "their request")
-    stack.ctl.run("hold", "source", "s1", "--for", "2s")
+    stack.ctl.run("hold", "source", "s1", "--for", "6s")
     (held, _) = rows(stack.ctl.run("hold", "list", "--json"))
     assert held["kind"] == "domain" and held["name"] == "d3.test" and held["reason"] == "their request"
     stack.ctl.run("hold", "campaign", campaign, "--reason", "wait for the boss")
