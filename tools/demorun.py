@@ -95,8 +95,12 @@ class Interrupts:
     def __init__(self):
         self.number = None
         self.held = False
+        self.hear(self.on_signal)
+
+    @staticmethod
+    def hear(action):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self.on_signal)
+            signal.signal(number, action)
 
     def on_signal(self, number, _):
         if self.number is None:
@@ -298,6 +302,7 @@ def play(keep):
             subprocess.run([PGTEMP, "stop", place], check=False, start_new_session=True)
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
+        interrupts.hear(signal.SIG_IGN)  # an interpreter that ends would die of one more
 
 
 def main():
