@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/slice.h"
@@ -42,6 +43,15 @@ void id_random_bytes(void *p, size_t n);
 static inline struct slice id_slice(const struct id *id)
 {
 	return (struct slice){(const char *)id->bytes, sizeof(id->bytes)};
+}
+
+/* Of the first 16 octets, which are there: keys of maps begin with ids. */
+static inline struct id id_from(struct slice bytes)
+{
+	struct id id;
+
+	memcpy(id.bytes, bytes.p, sizeof(id.bytes));
+	return id;
 }
 
 #endif

@@ -79,21 +79,11 @@ struct picked {
 	char *lesson;
 };
 
-static struct id tenant_of(const struct picked *picked)
-{
-	struct id tenant;
-
-	for (size_t i = 0; i < sizeof(tenant.bytes); i++) {
-		tenant.bytes[i] = (uint8_t)picked->key.p[i];
-	}
-	return tenant;
-}
-
 static void add_tenants(struct pg_request *request, const struct picked *picked, size_t count)
 {
 	pg_array(request);
 	for (size_t i = 0; i < count; i++) {
-		struct id tenant = tenant_of(&picked[i]);
+		struct id tenant = id_from(picked[i].key);
 
 		pg_item_id(request, &tenant);
 	}
@@ -145,7 +135,7 @@ static size_t pick(struct intake *intake, struct picked *picked)
 		map_next(intake->chores.to_tell, &at, &picked[count].key, &lesson)) {
 		picked[count].lesson = lesson;
 		if (!intake->settings.distributed ||
-			id_equal(tenant_of(&picked[0]), tenant_of(&picked[count]))) {
+			id_equal(id_from(picked[0].key), id_from(picked[count].key))) {
 			count++;
 		}
 	}

@@ -346,10 +346,7 @@ static void check_next(struct entry *entry)
 /* What an entry is for stands in its name: tenant, domain, NUL, pins. */
 static struct id tenant_of(const struct entry *entry)
 {
-	struct id tenant;
-
-	memcpy(tenant.bytes, entry->key.p, sizeof(tenant.bytes));
-	return tenant;
+	return id_from(entry->key);
 }
 
 static struct slice domain_of(const struct entry *entry)
