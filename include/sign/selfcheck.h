@@ -45,8 +45,4 @@ int selfcheck_fd(const struct selfcheck *check);
 /* Frees it.  Without an answer the child is ended: ERR_LIMIT.  The reason is in why. */
 MUST_USE struct err selfcheck_finish(struct selfcheck **check, struct buf *why);
 
-/* The sample, the start, at most SELFCHECK_SECONDS of waiting, and the finish. */
-MUST_USE struct err selfcheck_run(const struct key_set *set, struct signer *signer,
-	struct slice records, int64_t now_us, struct buf *why);
-
 #endif

@@ -128,15 +128,15 @@ int selfcheck_fd(const struct selfcheck *check)
 	return check->answer;
 }
 
-/* Waits at most wait_ms; the octets read, 0 = it ended without a word, -1 = nothing yet. */
-static ssize_t read_answer(const struct selfcheck *check, int wait_ms, char *out)
+/* The octets read, 0 = it ended without a word, -1 = nothing yet. */
+static ssize_t read_answer(const struct selfcheck *check, char *out)
 {
 	struct pollfd waiting = {.fd = check->answer, .events = POLLIN};
 	ssize_t n;
 	int ready;
 
 	do {
-		ready = poll(&waiting, 1, wait_ms);
+		ready = poll(&waiting, 1, 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready <= 0) {
 		return -1;
@@ -162,10 +162,10 @@ static void end_child(struct selfcheck *check, bool answered)
 	mem_free(check);
 }
 
-static struct err finish(struct selfcheck **check, int wait_ms, struct buf *why)
+struct err selfcheck_finish(struct selfcheck **check, struct buf *why)
 {
 	char answer[ANSWER_MAX];
-	ssize_t n = read_answer(*check, wait_ms, answer);
+	ssize_t n = read_answer(*check, answer);
 
 	end_child(*check, n >= 0);
 	*check = NULL;
@@ -183,30 +183,4 @@ static struct err finish(struct selfcheck **check, int wait_ms, struct buf *why)
 		return err_input();
 	}
 	return ERR_OK;
-}
-
-struct err selfcheck_finish(struct selfcheck **check, struct buf *why)
-{
-	return finish(check, 0, why);
-}
-
-struct err selfcheck_run(const struct key_set *set, struct signer *signer, struct slice records,
-	int64_t now_us, struct buf *why)
-{
-	struct selfcheck *check = NULL;
-	struct buf message;
-	struct err err;
-
-	buf_init(&message, 0);
-	err = selfcheck_sample(set, signer, now_us, &message);
-	if (!err_is(err)) {
-		err = selfcheck_start(records, buf_slice(&message), &check);
-	}
-	if (check == NULL) {
-		buf_add_format(why, "the self-check could not begin: %s", err_text(err));
-	} else {
-		err = finish(&check, SELFCHECK_SECONDS * 1000, why);
-	}
-	buf_clear(&message);
-	return err;
 }
