@@ -31,8 +31,7 @@ struct identities {
 	struct preflight_subject subject;
 	struct preflight_source *sources; /* the subject's; texts are of `equipment` */
 	struct equipment *equipment;
-	struct map *faults; /* by source: char *, why receivers will not like it */
-	struct map *seen;   /* by source: it was looked at */
+	struct map *verdicts; /* by source: char *, why receivers will not like it, or "" */
 	struct timer timer;
 };
 
@@ -46,22 +45,21 @@ struct identities *identities_new(struct worker *worker)
 	struct identities *identities = MEM_NEW(struct identities);
 
 	identities->worker = worker;
-	identities->faults = map_new();
-	identities->seen = map_new();
+	identities->verdicts = map_new();
 	timer_init(&identities->timer, worker->loop, on_due, identities);
 	return identities;
 }
 
-static void forget_faults(struct identities *identities)
+static void forget(struct map **verdicts)
 {
 	size_t at = 0;
 	struct slice key;
 	void *value;
 
-	while (map_next(identities->faults, &at, &key, &value)) {
+	while (map_next(*verdicts, &at, &key, &value)) {
 		mem_free(value);
 	}
-	map_free(&identities->faults);
+	map_free(verdicts);
 }
 
 static void end_run(struct identities *identities)
@@ -79,8 +77,7 @@ void identities_free(struct identities **identities)
 	}
 	timer_stop(&(*identities)->timer);
 	end_run(*identities);
-	forget_faults(*identities);
-	map_free(&(*identities)->seen);
+	forget(&(*identities)->verdicts);
 	mem_free(*identities);
 	*identities = NULL;
 }
@@ -95,13 +92,17 @@ const char *identities_fault(const struct identities *identities, struct slice s
 	const struct config *config = identities->worker->equipment->config;
 	const struct config_source *named = config_source(config, source);
 	struct preflight_source addresses[2];
+	const char *verdict;
 
 	if (mode_of(identities) != CONFIG_CHECK_SOURCES_REQUIRE || named == NULL ||
 		preflight_sources(config, named, addresses) == 0) {
 		return NULL;
 	}
-	return map_get(identities->seen, source) == NULL ? not_yet
-							 : map_get(identities->faults, source);
+	verdict = map_get(identities->verdicts, source);
+	if (verdict == NULL) {
+		return not_yet;
+	}
+	return verdict[0] != '\0' ? verdict : NULL;
 }
 
 /* Faults that cost mail everywhere; a PTR that looks dynamic is only told. */
@@ -132,7 +133,7 @@ static void note(struct identities *identities, const struct finding *finding)
 	buf_add(&why, subject);
 	buf_add_text(&why, ": ");
 	buf_add(&why, buf_slice(&finding->says));
-	mem_free(map_put(identities->faults, source, mem_string(buf_string(&why))));
+	mem_free(map_put(identities->verdicts, source, mem_string(buf_string(&why))));
 	buf_clear(&why);
 }
 
@@ -154,26 +155,24 @@ static void apply(struct identities *identities)
 	outlet_run_all(worker);
 }
 
-/* The new faults in place of the old, which shaping borrows until it has heard. */
+/* The new verdicts in place of the old, which shaping borrows until it has heard. */
 static void take_report(struct identities *identities, const struct report *report)
 {
-	struct map *before = identities->faults;
-	struct map *after = map_new();
+	struct map *before = identities->verdicts;
 
-	identities->faults = after;
+	identities->verdicts = map_new();
+	for (size_t i = 0; i < identities->subject.source_count; i++) {
+		mem_free(
+			map_put(identities->verdicts, identities->sources[i].name, mem_string("")));
+	}
 	for (size_t i = 0; i < report_count(report); i++) {
 		if (report_at(report, i)->verdict != PREFLIGHT_PASS) {
 			tell(report_at(report, i));
 			note(identities, report_at(report, i));
 		}
 	}
-	for (size_t i = 0; i < identities->subject.source_count; i++) {
-		map_put(identities->seen, identities->sources[i].name, (void *)not_yet);
-	}
 	apply(identities);
-	identities->faults = before;
-	forget_faults(identities);
-	identities->faults = after;
+	forget(&before);
 }
 
 static void on_done(void *owner, struct report *take, uint32_t ttl_s)
