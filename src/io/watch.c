@@ -21,14 +21,19 @@ static void on_closed(uv_handle_t *handle)
 	mem_free(handle->data);
 }
 
+/* libuv polls no more from here on, so that the descriptor may be closed. */
+static void close_watch(struct watch *watch)
+{
+	uv_close((uv_handle_t *)&watch->handle, on_closed);
+}
+
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
 	struct watch *watch = handle->data;
 
 	(void)status;
 	(void)events;
-	uv_poll_stop(handle);
-	uv_close((uv_handle_t *)handle, on_closed);
+	close_watch(watch);
 	watch->on_ready(watch->owner);
 }
 
@@ -47,7 +52,7 @@ struct err watch_start(struct loop *loop, int fd, void (*on_ready)(void *owner),
 	watch->owner = owner;
 	failed = uv_poll_start(&watch->handle, UV_READABLE | UV_DISCONNECT, on_poll);
 	if (failed != 0) {
-		uv_close((uv_handle_t *)&watch->handle, on_closed);
+		close_watch(watch);
 		return err_os(-failed);
 	}
 	*ret_watch = watch;
@@ -57,8 +62,7 @@ struct err watch_start(struct loop *loop, int fd, void (*on_ready)(void *owner),
 void watch_stop(struct watch **watch)
 {
 	if (*watch != NULL) {
-		uv_poll_stop(&(*watch)->handle);
-		uv_close((uv_handle_t *)&(*watch)->handle, on_closed);
+		close_watch(*watch);
 		*watch = NULL;
 	}
 }
