@@ -304,8 +304,8 @@ static struct err write_key(const char *path, enum key_type type, struct buf *wh
 	if (fd < 0) {
 		err = err_system();
 		buf_add_format(why, "%s: %s%s", path, err_text(err),
-			errno == EEXIST ? ": a key is never overwritten, choose another selector"
-					: "");
+			err.os == EEXIST ? ": a key is never overwritten, choose another selector"
+					 : "");
 		return err;
 	}
 	pkey = make(type);
