@@ -188,8 +188,8 @@ unsigned permits_room_at_site(
 	unsigned fair;
 	struct buf key;
 
-	if (whole == NULL || whole->count == 0) {
-		return share;
+	if (whole == NULL || whole->count <= share / 2) {
+		return share - (whole != NULL ? whole->count : 0); /* no equal part is more */
 	}
 	buf_init(&key, 0);
 	part_key(&key, site, tenant);
