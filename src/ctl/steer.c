@@ -255,28 +255,39 @@ int suppress_list(struct ctl *ctl)
 
 #define SPELLINGS 3
 
+/* Unless it is there: each spelling is a search through all jobs. */
+static size_t add_spelling(struct buf spellings[SPELLINGS], size_t count, struct slice spelling)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (slice_equal_nocase(buf_slice(&spellings[i]), spelling)) {
+			return count;
+		}
+	}
+	buf_add(&spellings[count], spelling);
+	return count + 1;
+}
+
 /* Jobs hold an address as an app wrote it: normalised, in U-labels, or as it is given here. */
 static size_t spell(struct ctl *ctl, const char *normal, struct buf spellings[SPELLINGS])
 {
 	struct address address;
-	size_t count = 1;
+	struct buf u_labels;
+	size_t count;
 
 	for (size_t i = 0; i < SPELLINGS; i++) {
 		buf_init(&spellings[i], 0);
 	}
-	buf_add_text(&spellings[0], normal);
+	buf_init(&u_labels, 0);
 	if (address_parse(slice_of(normal), &address) == ADDRESS_OK) {
-		address_add_u_labels(&spellings[count], &address);
-		count += slice_equal(buf_slice(&spellings[count]), slice_of(normal)) ? 0 : 1;
+		address_add_u_labels(&u_labels, &address);
+	} else {
+		buf_add_text(&u_labels, normal);
 	}
-	buf_reset(&spellings[count]);
-	buf_add_text(&spellings[count], ctl->arguments[0]);
-	for (size_t i = 0; i < count; i++) {
-		if (slice_equal_nocase(buf_slice(&spellings[i]), buf_slice(&spellings[count]))) {
-			return count;
-		}
-	}
-	return count + 1;
+	count = add_spelling(spellings, 0, slice_of(normal));
+	count = add_spelling(spellings, count, buf_slice(&u_labels));
+	count = add_spelling(spellings, count, slice_of(ctl->arguments[0]));
+	buf_clear(&u_labels);
+	return count;
 }
 
 int erase(struct ctl *ctl)
