@@ -70,7 +70,12 @@ void conn_take(struct conn *conn, size_t n);
  */
 void conn_write(struct conn *conn, struct slice bytes);
 void conn_write_borrow(struct conn *conn, struct slice bytes);
-size_t conn_unsent(const struct conn *conn); /* bytes not yet given to the kernel */
+
+/*
+ * Bytes that the kernel has not taken, and after a failure never will: the last so many
+ * of all that was written have surely not left.
+ */
+size_t conn_unsent(const struct conn *conn);
 
 /*
  * Starts TLS as a client on the open stream.  Plain bytes still in conn_peek() are

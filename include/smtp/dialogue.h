@@ -120,6 +120,12 @@ void dialogue_progress(struct dialogue *dialogue, uint64_t sent_bytes, int64_t n
 void dialogue_drained(struct dialogue *dialogue, int64_t now_us);
 void dialogue_release(struct dialogue *dialogue, int64_t now_us); /* any time after NEED_BODY */
 
+/*
+ * The final dot was written and has not left: it never will, whatever comes next ends
+ * the session.  A refusal that comes then is one of the body (B9).
+ */
+void dialogue_take_back(struct dialogue *dialogue);
+
 /* Ends without the final dot; `failure` is the message's outcome. */
 void dialogue_abort(struct dialogue *dialogue, enum failure failure, int64_t now_us);
 

@@ -83,7 +83,7 @@ void conn_fail(struct conn *conn, enum conn_failure failure, const char *text)
 	loop_later(conn->loop, &conn->turn);
 }
 
-/* Once connected every error of the stream is a loss, whatever its number. */
+/* Once connected there is no host to blame for not being there: the stream is lost. */
 static void fail_stream(struct conn *conn, int error)
 {
 	enum conn_failure failure = failure_of(error);
@@ -108,6 +108,7 @@ static void fail_write(struct conn *conn, int error)
 		return;
 	}
 	conn->write_error = error;
+	conn->lost += conn->out.total;
 	out_clear(&conn->out);
 }
 
@@ -271,6 +272,7 @@ static void fly(struct conn *conn, struct out *out)
 
 	if (error != 0) { /* then on_landed will not come */
 		conn->flight = NULL;
+		conn->lost += flight->out.total;
 		out_clear(&flight->out);
 		mem_free(flight);
 		fail_write(conn, error);
@@ -307,6 +309,7 @@ void conn_send(struct conn *conn, struct slice bytes)
 	struct out rest;
 
 	if (n < 0 && n != UV_EAGAIN) {
+		conn->lost += bytes.n;
 		fail_write(conn, n);
 		return;
 	}
@@ -366,19 +369,28 @@ static void wrote(struct conn *conn, size_t n)
 	}
 }
 
+static bool is_writable(const struct conn *conn)
+{
+	return !conn_is_over(conn) && conn->write_error == 0;
+}
+
 void conn_write(struct conn *conn, struct slice bytes)
 {
-	if (!conn_is_over(conn) && conn->write_error == 0) {
+	if (is_writable(conn)) {
 		out_add(&conn->out, bytes);
 		wrote(conn, bytes.n);
+	} else {
+		conn->lost += bytes.n;
 	}
 }
 
 void conn_write_borrow(struct conn *conn, struct slice bytes)
 {
-	if (!conn_is_over(conn) && conn->write_error == 0) {
+	if (is_writable(conn)) {
 		out_borrow(&conn->out, bytes);
 		wrote(conn, bytes.n);
+	} else {
+		conn->lost += bytes.n;
 	}
 }
 
@@ -388,7 +400,7 @@ size_t conn_unsent(const struct conn *conn)
 		? 0
 		: uv_stream_get_write_queue_size((const uv_stream_t *)&conn->tcp);
 
-	return conn->out.total + flying;
+	return conn->out.total + flying + conn->lost;
 }
 
 /* ---- opening and closing ---- */

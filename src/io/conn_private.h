@@ -41,6 +41,7 @@ struct conn {
 	struct buf in;      /* bytes that were left over from earlier reads */
 	struct slice fresh; /* bytes of this read, in the loop's scratch; only if `in` is empty */
 	struct out out;     /* plain bytes that wait */
+	size_t lost;        /* bytes that the kernel refused, or that came too late for it */
 	struct flight *flight; /* bytes that the kernel did not take; until they are gone */
 	struct conn_tls *tls;
 	enum conn_failure failure;

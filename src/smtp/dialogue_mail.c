@@ -149,6 +149,13 @@ static void send_dot(struct dialogue *d)
 	}
 }
 
+void dialogue_take_back(struct dialogue *dialogue)
+{
+	if (dialogue_head(dialogue) == STEP_DOT) {
+		dialogue_expect(dialogue, STEP_BODY);
+	}
+}
+
 void dialogue_body(struct dialogue *dialogue, int64_t now_us)
 {
 	if (dialogue_head(dialogue) == STEP_GO) {

@@ -8,7 +8,8 @@
  *
  * A body is stuffed into a buffer of ours, which the conn borrows.  A small one goes
  * to the kernel in the same write as its dot, when the gate is open by then.  A
- * reply that comes while the dot is still in our hands answers something else.
+ * reply that comes while the dot is still in our hands answers something else, and a
+ * connection that ends then has delivered nothing: the dot is taken back.
  */
 #include "smtp/session.h"
 
@@ -24,6 +25,7 @@ enum {
 	ID_BYTES = 8,
 	SMALL_BODY_BYTES = 32768, /* the least a socket buffer takes in one go */
 	KEEP_BYTES = 16384,       /* of the body's buffer, between messages */
+	DOT_BYTES = 3,            /* ".", CR, LF: the last that is written of a message */
 };
 
 /* What the owner or the conn has been told already. */
@@ -142,6 +144,17 @@ static bool pass_on(struct session *s)
 	return meet_need(s);
 }
 
+/*
+ * Before anything that ends the message.  A dot of which a part may be out stays out; a
+ * record of TLS of which a part is missing says nothing to anybody.
+ */
+static void take_back_dot(struct session *s)
+{
+	if (dialogue_phase(s->dialogue) == PHASE_DOT && conn_unsent(s->conn) >= DOT_BYTES) {
+		dialogue_take_back(s->dialogue);
+	}
+}
+
 /* Hands bytes that came to the dialogue; false when there are none for it. */
 static bool feed(struct session *s)
 {
@@ -155,6 +168,7 @@ static bool feed(struct session *s)
 	if (bytes.n == 0) {
 		return false;
 	}
+	take_back_dot(s);
 	if (dialogue_phase(s->dialogue) == PHASE_DOT && conn_unsent(s->conn) > 0) {
 		dialogue_failed(
 			s->dialogue, FAILURE_UNSOLICITED, (struct slice){NULL, 0}, now_us(s));
@@ -250,6 +264,7 @@ static void on_eof(void *owner)
 
 	advance(s);
 	if (!s->closed) {
+		take_back_dot(s);
 		dialogue_failed(s->dialogue, FAILURE_LOST, (struct slice){NULL, 0}, now_us(s));
 		advance(s);
 	}
@@ -271,6 +286,7 @@ static void on_failed(void *owner, enum conn_failure failure, struct slice text)
 
 	advance(s); /* bytes that came before it come before it */
 	if (!s->closed) {
+		take_back_dot(s);
 		dialogue_failed(s->dialogue, conn_failures[failure], text, now_us(s));
 		advance(s);
 	}
@@ -308,6 +324,7 @@ static void on_due(void *owner)
 	dialogue_progress(
 		s->dialogue, s->body.n - (unsent < s->body.n ? unsent : s->body.n), now_us(s));
 	if (dialogue_deadline_us(s->dialogue) <= now_us(s)) {
+		take_back_dot(s);
 		dialogue_timed_out(s->dialogue, now_us(s));
 	}
 	advance(s);
@@ -401,18 +418,21 @@ void session_release(struct session *session)
 
 void session_abort(struct session *session)
 {
+	take_back_dot(session);
 	dialogue_abort(session->dialogue, FAILURE_HELD_BACK, now_us(session));
 	advance_later(session);
 }
 
 void session_close(struct session *session)
 {
+	take_back_dot(session);
 	dialogue_quit(session->dialogue, now_us(session));
 	advance_later(session);
 }
 
 void session_give_up(struct session *session)
 {
+	take_back_dot(session);
 	dialogue_timed_out(session->dialogue, now_us(session));
 	advance_later(session);
 }

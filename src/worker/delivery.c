@@ -400,7 +400,7 @@ static void end(struct outlet *outlet, struct plan *plan, struct attempt *attemp
 	enum failure failure = attempt->evidence.failure;
 	struct verdict verdict = classify(&attempt->evidence, attempt->route.provider);
 
-	if (failure == FAILURE_LOCAL) {
+	if (failure == FAILURE_LOCAL && !attempt->evidence.dot_sent) {
 		outlet->paused_until_us = loop_now_us(outlet->worker->loop) + LOCAL_PAUSE_US;
 		outlet_put_back(outlet, plan);
 		return;
@@ -441,7 +441,8 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	}
 	way_init(&way);
 	add_session(&attempt.route, session, &way);
-	if (evidence->failure == FAILURE_HELD_BACK) {
+	/* A dot that is out is nobody's to call back: a doubt, whoever ended the session. */
+	if (evidence->failure == FAILURE_HELD_BACK && !evidence->dot_sent) {
 		end_aborted(outlet, plan, &attempt, delivery->trouble);
 	} else {
 		end(outlet, plan, &attempt);

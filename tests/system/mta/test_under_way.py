@@ -171,3 +171,34 @@ def test_a_pool_without_a_source_is_told_once_a_minute(stack):
         s.stop()
         assert len(re.findall("^no_source pool=nowhere", s.log_text(), re.M)) == 1
         assert len(s.world.ledger()) == 1
+
+
+def test_smtp_M14_the_second_term_leaves_a_doubt_behind_a_dot(stack):
+    """The host has all of the message and thinks; whoever ends us then cannot know."""
+    rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    delay: 20s\n"
+    with stack(world=WORLD + rule, config={"retry": {"first": "1s", "jitter": "0%"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: s.world.ledger())
+        s.mta.terminate()
+        time.sleep(0.3)
+        s.stop(timeout=15)  # of 20
+        rows = s.attempts(campaign)
+        assert [(row["state"], row["flags"] & 1) for row in rows] == [("retrying", 1)], rows
+        s.start()
+        assert s.check(campaign, duplicates=True) == {"delivered": 1}
+        s.stop()
+
+
+def test_smtp_M14_a_reset_behind_the_354_is_sent_again_without_a_doubt(stack):
+    """Nothing of body and dot left; a campaign that assumes doubts sent must not assume this."""
+    rule = "\nrules:\n  - at: data\n    nth: 1-1\n    reply: 354 go\n    then: reset\n"
+    with stack(world=WORLD + rule, config={"retry": {"first": "1s", "jitter": "0%"}}) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = 'assume_sent'")
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        assert [row["flags"] & 1 for row in s.attempts(campaign)] == [0, 0]
+        s.stop()
