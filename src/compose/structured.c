@@ -6,17 +6,15 @@
  * message needs in the same form (attachments) is encoded here, once.
  */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/codec.h"
 #include "base/err.h"
 #include "compiled.h"
 #include "mail/header.h"
+#include "members.h"
 
 enum {
 	VARIANTS_MAX = 20,
 	HEADERS_MAX = 30,
-	ATTACHMENTS_MAX = 30,
 	WEIGHT_MAX = 10000,
 	FIELD_BYTES = 120,
 };
@@ -26,7 +24,8 @@ struct layer {
 	struct builder *builder;
 	const struct value *base;
 	const struct value *over; /* NULL for the base itself */
-	const char *prefix;       /* for faults: "variants[1]." */
+	const char *where;        /* for faults: "content", "variants[1]" */
+	const char *prefix;       /* before a key of it: "", "variants[1]." */
 };
 
 static const struct slice known_keys[] = {
@@ -44,6 +43,9 @@ static const struct slice known_keys[] = {
 	{"unsubscribe", 11},
 };
 
+static const struct slice mailbox_keys[] = {{"email", 5}, {"name", 4}};
+static const struct slice list_id_keys[] = {{"id", 2}, {"name", 4}};
+static const struct slice unsubscribe_keys[] = {{"url", 3}};
 static const struct slice variant_keys[] = {
 	{"name", 4},
 	{"weight", 6},
@@ -56,32 +58,12 @@ static const struct slice variant_keys[] = {
 	{"headers", 7},
 };
 
-static bool is_one_of(struct slice name, const struct slice *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (slice_equal(name, names[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void check_keys(struct builder *b, const struct value *object, const char *where,
-	const struct slice *names, size_t count)
-{
-	for (const struct value *v = object->first; v != NULL; v = v->next) {
-		if (!is_one_of(v->name, names, count)) {
-			builder_fault(b, where, "unknown key '%.*s': see penguin-content(7)",
-				(int)v->name.n, v->name.p);
-		}
-	}
-}
-
+/* So in a variant a null takes away what the base has. */
 static const struct value *get(const struct layer *l, const char *name)
 {
-	const struct value *v = value_get(l->over, slice_of(name));
+	const struct value *over = value_get(l->over, slice_of(name));
 
-	return v != NULL ? v : value_get(l->base, slice_of(name));
+	return over != NULL ? member_get(l->over, name) : member_get(l->base, name);
 }
 
 /* The text of a partial that stands in a part of the same kind. */
@@ -144,7 +126,7 @@ static struct template *compile_header(struct builder *b, const char *field, con
 {
 	static const struct template_options options = {.html = false};
 
-	if (v == NULL || v->kind == VALUE_NULL) {
+	if (v == NULL) {
 		return NULL;
 	}
 	if (v->kind != VALUE_STRING) {
@@ -167,7 +149,7 @@ static void compile_part(
 	char field[FIELD_BYTES];
 
 	(void)snprintf(field, sizeof(field), "%s%s", l->prefix, name);
-	if (v == NULL || v->kind == VALUE_NULL) {
+	if (v == NULL) {
 		return;
 	}
 	if (v->kind != VALUE_STRING) {
@@ -188,7 +170,7 @@ static void compile_mailbox(const struct layer *l, const char *name, struct mail
 	enum address_fault fault;
 	char field[FIELD_BYTES];
 
-	if (v == NULL || v->kind == VALUE_NULL) {
+	if (v == NULL) {
 		return;
 	}
 	(void)snprintf(field, sizeof(field), "%s%s", l->prefix, name);
@@ -204,8 +186,11 @@ static void compile_mailbox(const struct layer *l, const char *name, struct mail
 	} else if (ret_mailbox->address.literal) {
 		builder_fault(l->builder, field, "the domain must be a name, not an address");
 	}
+	if (v->kind == VALUE_OBJECT) {
+		members_check(l->builder, v, field, mailbox_keys, ARRAY_LEN(mailbox_keys));
+	}
 	ret_mailbox->set = true;
-	ret_mailbox->name = compile_header(l->builder, field, value_get(v, SLICE("name")));
+	ret_mailbox->name = compile_header(l->builder, field, member_get(v, "name"));
 }
 
 static void compile_one_header(
@@ -231,6 +216,9 @@ static void compile_one_header(
 			return;
 		}
 	}
+	if (v->kind == VALUE_NULL) {
+		return;
+	}
 	h->value = compile_header(l->builder, field, v);
 	if (h->value != NULL) {
 		h->name = arena_string(l->builder->content->arena, v->name);
@@ -241,13 +229,15 @@ static void compile_one_header(
 static void compile_headers(const struct layer *l, struct variant *variant)
 {
 	const struct value *v = get(l, "headers");
+	char field[FIELD_BYTES];
 
 	if (v == NULL) {
 		return;
 	}
 	if (v->kind != VALUE_OBJECT || v->count > HEADERS_MAX) {
-		builder_fault(l->builder, "headers", "it must be an object of at most %d texts",
-			HEADERS_MAX);
+		(void)snprintf(field, sizeof(field), "%sheaders", l->prefix);
+		builder_fault(
+			l->builder, field, "it must be an object of at most %d texts", HEADERS_MAX);
 		return;
 	}
 	variant->headers =
@@ -270,15 +260,17 @@ static void compile_variant(const struct layer *l, struct variant *variant)
 	compile_part(l, "text", false, &variant->text);
 	compile_part(l, "html", true, &variant->html);
 	compile_headers(l, variant);
-	if (!variant->from.set) {
+	if (get(l, "from") == NULL) {
+		(void)snprintf(field, sizeof(field), "%sfrom", l->prefix);
 		builder_fault(
-			l->builder, "from", "it is missing: {\"email\": \"news@example.org\"}");
+			l->builder, field, "it is missing: {\"email\": \"news@example.org\"}");
 	}
 	if (get(l, "subject") == NULL) {
-		builder_fault(l->builder, "subject", "it is missing");
+		(void)snprintf(field, sizeof(field), "%ssubject", l->prefix);
+		builder_fault(l->builder, field, "it is missing");
 	}
 	if (get(l, "text") == NULL && get(l, "html") == NULL) {
-		builder_fault(l->builder, "content", "it has neither 'text' nor 'html'");
+		builder_fault(l->builder, l->where, "it has neither 'text' nor 'html'");
 	}
 }
 
@@ -286,7 +278,7 @@ static unsigned weight_of(struct builder *b, const char *field, const struct val
 {
 	uint64_t weight = 1;
 
-	v = value_get(v, SLICE("weight"));
+	v = member_get(v, "weight");
 	if (v != NULL && (v->kind != VALUE_NUMBER || !slice_number(v->text, WEIGHT_MAX, &weight))) {
 		builder_fault(b, field, "'weight' must be a whole number from 0 to %d", WEIGHT_MAX);
 	}
@@ -325,8 +317,8 @@ static void compile_listed_variants(
 
 	for (const struct value *v = list->first; v != NULL; v = v->next) {
 		struct variant *variant = &c->variants[c->variant_count];
-		struct layer layer = {b, base, v, prefix};
 		char field[30];
+		struct layer layer = {b, base, v, field, prefix};
 
 		(void)snprintf(field, sizeof(field), "variants[%zu]", c->variant_count);
 		(void)snprintf(prefix, sizeof(prefix), "%s.", field);
@@ -335,7 +327,7 @@ static void compile_listed_variants(
 			builder_fault(b, field, "it must be an object");
 			continue;
 		}
-		check_keys(b, v, field, variant_keys, ARRAY_LEN(variant_keys));
+		members_check(b, v, field, variant_keys, ARRAY_LEN(variant_keys));
 		variant->name = name_of(b, field, v);
 		variant->weight = weight_of(b, field, v);
 		c->weight += variant->weight;
@@ -345,11 +337,11 @@ static void compile_listed_variants(
 
 static void compile_variants(struct builder *b, const struct value *base)
 {
-	const struct value *list = value_get(base, SLICE("variants"));
+	const struct value *list = member_get(base, "variants");
 	struct content *c = b->content;
 
 	if (list == NULL || (list->kind == VALUE_ARRAY && list->count == 0)) {
-		struct layer layer = {b, base, NULL, ""};
+		struct layer layer = {b, base, NULL, "content", ""};
 
 		c->variants = arena_get(c->arena, sizeof(*c->variants));
 		c->variant_count = 1;
@@ -370,132 +362,40 @@ static void compile_variants(struct builder *b, const struct value *base)
 	check_from_domains(b);
 }
 
-static struct slice text_of(const struct value *object, const char *name)
-{
-	const struct value *v = value_get(object, slice_of(name));
-
-	return v != NULL && v->kind == VALUE_STRING ? v->text : (struct slice){NULL, 0};
-}
-
-static bool is_content_id(struct slice cid)
-{
-	for (size_t i = 0; i < cid.n; i++) {
-		char c = cid.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			    strchr("._-@+", c) != NULL) ||
-			c == '\0') {
-			return false;
-		}
-	}
-	return cid.n <= 200;
-}
-
-static enum header_fault add_part_headers(
-	struct buf *out, struct slice type, struct slice name, struct slice cid)
-{
-	const char *disposition = cid.n > 0 ? "inline" : "attachment";
-	enum header_fault fault =
-		header_add_with_parameter(out, "Content-Type", type, "name", name);
-
-	if (fault == HEADER_OK) {
-		fault = header_add_with_parameter(
-			out, "Content-Disposition", slice_of(disposition), "filename", name);
-	}
-	if (cid.n > 0) {
-		buf_add(out, SLICE("Content-ID: <"));
-		buf_add(out, cid);
-		buf_add(out, SLICE(">\r\n"));
-	}
-	buf_add(out, SLICE("Content-Transfer-Encoding: base64\r\n\r\n"));
-	return fault;
-}
-
-static void compile_attachment(struct builder *b, const struct value *v, const char *field)
-{
-	struct attachment *a = &b->content->attachments[b->content->attachment_count];
-	struct slice name = text_of(v, "name");
-	struct slice type = text_of(v, "type");
-	struct slice cid = text_of(v, "cid");
-	struct buf bytes;
-	struct buf block;
-
-	type = type.n > 0 ? type : SLICE("application/octet-stream");
-	buf_init(&bytes, 0);
-	buf_init(&block, 0);
-	if (name.n == 0 || !mime_is_type(type) || !is_content_id(cid)) {
-		builder_fault(b, field,
-			"it needs a 'name', a 'type' like image/png, and for an image "
-			"within the HTML a 'cid' of letters, digits and ._-@+");
-	} else if (slice_starts_nocase(type, SLICE("multipart/")) ||
-		slice_starts_nocase(type, SLICE("message/"))) {
-		builder_fault(b, field, "a multipart or message cannot be attached in base64");
-	} else if (!codec_base64_decode(&bytes, text_of(v, "data")) || bytes.n == 0) {
-		builder_fault(b, field, "'data' must be base64 and not empty");
-	} else if (add_part_headers(&block, type, name, cid) != HEADER_OK) {
-		builder_fault(b, field, "'name' has control characters or is too long");
-	} else {
-		mime_add_base64(&block, buf_slice(&bytes));
-		a->block = arena_slice(b->content->arena, buf_slice(&block));
-		a->is_inline = cid.n > 0;
-		b->content->attachment_bytes += block.n;
-		b->content->attachment_count++;
-	}
-	buf_clear(&bytes);
-	buf_clear(&block);
-}
-
-static void compile_attachments(struct builder *b, const struct value *base)
-{
-	const struct value *list = value_get(base, SLICE("attachments"));
-	size_t i = 0;
-
-	if (list == NULL) {
-		return;
-	}
-	if (list->kind != VALUE_ARRAY || list->count > ATTACHMENTS_MAX) {
-		builder_fault(b, "attachments", "it must be a list of at most %d objects",
-			ATTACHMENTS_MAX);
-		return;
-	}
-	b->content->attachments =
-		arena_array(b->content->arena, list->count + 1, sizeof(*b->content->attachments));
-	for (const struct value *v = list->first; v != NULL; v = v->next) {
-		char field[40];
-
-		(void)snprintf(field, sizeof(field), "attachments[%zu]", i++);
-		compile_attachment(b, v, field);
-	}
-}
-
 /* "id" or {"id": "...", "name": "..."}; the id is like a domain name (RFC 2919 section 2). */
 static void compile_list_id(struct builder *b, const struct value *base)
 {
-	const struct value *v = value_get(base, SLICE("list_id"));
+	const struct value *v = member_get(base, "list_id");
 	struct slice id;
 	struct buf probe;
 
 	if (v == NULL) {
 		return;
 	}
-	id = v->kind == VALUE_STRING ? v->text : text_of(v, "id");
+	if (v->kind == VALUE_OBJECT) {
+		members_check(b, v, "list_id", list_id_keys, ARRAY_LEN(list_id_keys));
+		if (!members_are_texts(b, "list_id", v)) {
+			return;
+		}
+	}
+	id = v->kind == VALUE_STRING ? v->text : member_text(v, "id");
 	buf_init(&probe, 0);
-	if (header_add_phrase_id(&probe, "List-ID", text_of(v, "name"), id) != HEADER_OK ||
+	if (header_add_phrase_id(&probe, "List-ID", member_text(v, "name"), id) != HEADER_OK ||
 		id.n > 255) {
 		builder_fault(b, "list_id",
 			"it must be an id like news.example.org, or an object with "
 			"such an 'id' and a 'name'");
 	} else {
 		b->content->list_id = arena_slice(b->content->arena, id);
-		b->content->list_name = arena_slice(b->content->arena, text_of(v, "name"));
+		b->content->list_name = arena_slice(b->content->arena, member_text(v, "name"));
 	}
 	buf_clear(&probe);
 }
 
 static void compile_kind(struct builder *b, const struct value *base)
 {
-	const struct value *v = value_get(base, SLICE("kind"));
-	struct slice kind = text_of(base, "kind");
+	const struct value *v = member_get(base, "kind");
+	struct slice kind = member_text(base, "kind");
 
 	b->content->marketing = !slice_equal(kind, SLICE("transactional"));
 	if (v != NULL && b->content->marketing && !slice_equal(kind, SLICE("marketing"))) {
@@ -520,11 +420,25 @@ static void fault_in_json(struct builder *builder, const struct value_fault *fau
 	builder_fault(builder, place, "not JSON: %s", fault->text);
 }
 
+static void compile_unsubscribe(struct builder *b, const struct value *base)
+{
+	const struct value *v = member_get(base, "unsubscribe");
+
+	if (v == NULL) {
+		return;
+	}
+	if (member_get(v, "url") == NULL) {
+		builder_fault(b, "unsubscribe", "it must be an object with a 'url'");
+		return;
+	}
+	members_check(b, v, "unsubscribe", unsubscribe_keys, ARRAY_LEN(unsubscribe_keys));
+	b->content->unsubscribe_url = compile_header(b, "unsubscribe.url", member_get(v, "url"));
+}
+
 void structured_compile(struct builder *builder)
 {
 	struct value_fault fault;
 	const struct value *base = value_parse(builder->scratch, builder->source->body, &fault);
-	const struct value *unsubscribe;
 
 	if (base == NULL) {
 		fault_in_json(builder, &fault);
@@ -534,16 +448,10 @@ void structured_compile(struct builder *builder)
 		builder_fault(builder, "content", "it must be a JSON object");
 		return;
 	}
-	check_keys(builder, base, "content", known_keys, ARRAY_LEN(known_keys));
+	members_check(builder, base, "content", known_keys, ARRAY_LEN(known_keys));
 	compile_kind(builder, base);
 	compile_list_id(builder, base);
-	compile_attachments(builder, base);
+	attachments_compile(builder, base);
 	compile_variants(builder, base);
-	unsubscribe = value_get(base, SLICE("unsubscribe"));
-	if (unsubscribe != NULL && unsubscribe->kind != VALUE_OBJECT) {
-		builder_fault(builder, "unsubscribe", "it must be an object with a 'url'");
-	} else if (unsubscribe != NULL) {
-		builder->content->unsubscribe_url = compile_header(
-			builder, "unsubscribe.url", value_get(unsubscribe, SLICE("url")));
-	}
+	compile_unsubscribe(builder, base);
 }

@@ -56,7 +56,12 @@ def test_a_key_is_never_overwritten(shop):
 @pytest.mark.parametrize("body, answer", [
     ('{\n  "from": "a@acme.test"\n  "subject": "x"}', "content:3:3: not JSON: ',' or the closing bracket is expected\n"),
     (json.dumps(dict(CONTENT, html="<p>\n{{>footer}}</p>")), "html:2:1: there is no content 'footer' for this partial: add that first\n"),
-])
+    (json.dumps(dict(CONTENT, text=None, html=None)), "content: it has neither 'text' nor 'html'\n"),
+    (json.dumps(dict(CONTENT, variants=[{"name": "a"}, {"name": "b", "subject": None, "text": None, "html": None}])),
+     "variants[1].subject: it is missing\nvariants[1]: it has neither 'text' nor 'html'\n"),
+    (json.dumps(dict(CONTENT, unsubscribe={"url": None})), "unsubscribe: it must be an object with a 'url'\n"),
+    (json.dumps(dict(CONTENT, attachments=[{"name": "a.png", "data": "eA==", "cid": 7}])), "attachments[0]: 'cid' must be a text\n"),
+], ids=["json", "partial", "null text", "null in a variant", "null url", "number"])
 def test_a_content_with_a_fault(shop, body, answer):
     (shop.directory / "broken.json").write_text(body)
     assert shop.run("content", "add", "broken.json", code=65) == "penguinctl: broken.json is not stored:\n" + answer

@@ -237,3 +237,26 @@ def test_gen_G17_signatures_count_for_the_size_of_the_header(stack):
         assert len(s.world.ledger()) == 1
         (attempt,) = s.attempts(second)
         assert "with its signatures" in attempt["reply"]
+
+
+@pytest.mark.parametrize("change", [
+    {"text": None, "html": None},
+    {"variants": [{"name": "a", "text": None, "html": None}]},
+    {"subject": None},
+    {"text": 7},
+], ids=["nothing", "variant", "subject", "number"])
+def test_a_content_without_what_it_needs_fails_its_jobs_and_no_worker(stack, change):
+    """Stored by SQL, where nobody compiled it."""
+    with stack() as s:
+        good = s.campaign()
+        s.set_content(dict(CONTENT, **change))
+        bad = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET content_version = CASE id::text WHEN %s THEN 2 ELSE 3 END", good)
+        s.enqueue(bad, ["ann@d1.test", "bob@d2.test"])
+        s.start()
+        assert s.wait(bad) == {"failed": 2}
+        assert {row["phase"] for row in s.attempts(bad)} == {"compose"}
+        assert all(re.search("missing|neither|must be a text", row["reply"]) for row in s.attempts(bad)), s.attempts(bad)
+        s.enqueue(good, ["eve@d3.test"])
+        assert s.check(good) == {"delivered": 1}
+        s.stop()

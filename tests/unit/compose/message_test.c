@@ -368,6 +368,51 @@ static const struct {
 		"text:1:1: there is no content 'f' for this partial: add that first\n"},
 	{"unsubscribe", "{" BASE ",\"unsubscribe\":\"x\"}",
 		"unsubscribe: it must be an object with a 'url'\n"},
+	{"unsubscribe without a url", "{" BASE ",\"unsubscribe\":{\"url\":null}}",
+		"unsubscribe: it must be an object with a 'url'\n"},
+	{"unsubscribe misspelt",
+		"{" BASE ",\"unsubscribe\":{\"url\":\"https://a.example\",\"utl\":\"\"}}",
+		"unsubscribe: unknown key 'utl': see penguin-content(7)\n"},
+	{"null for all that must be there",
+		"{\"from\":null,\"subject\":null,\"text\":null,\"html\":null}",
+		"from: it is missing: {\"email\": \"news@example.org\"}\nsubject: it is missing\n"
+		"content: it has neither 'text' nor 'html'\n"},
+	{"null text", "{" FROM "\"subject\":\"x\",\"text\":null}",
+		"content: it has neither 'text' nor 'html'\n"},
+	{"a variant without a text",
+		"{" BASE ",\"variants\":[{\"name\":\"a\"},"
+		"{\"name\":\"b\",\"text\":null,\"html\":null}]}",
+		"variants[1]: it has neither 'text' nor 'html'\n"},
+	{"a variant without a subject and a sender",
+		"{" BASE ",\"variants\":[{\"name\":\"a\",\"subject\":null,\"from\":null}]}",
+		"variants[0].from: it is missing: {\"email\": \"news@example.org\"}\n"
+		"variants[0].subject: it is missing\n"},
+	{"kinds of values",
+		"{\"from\":3,\"subject\":4,\"text\":[],\"html\":{},\"to_name\":true,"
+		"\"reply_to\":false,\"headers\":\"x\"}",
+		"from: it must be an address, or an object with 'email' and 'name'\n"
+		"reply_to: it must be an address, or an object with 'email' and 'name'\n"
+		"to_name: it must be a text\nsubject: it must be a text\n"
+		"text: it must be a text\nhtml: it must be a text\n"
+		"headers: it must be an object of at most 30 texts\n"},
+	{"kinds of values in a variant",
+		"{" BASE ",\"variants\":[{\"name\":\"a\",\"html\":5,\"headers\":[]}]}",
+		"variants[0].html: it must be a text\n"
+		"variants[0].headers: it must be an object of at most 30 texts\n"},
+	{"kinds of values of an attachment",
+		"{" BASE
+		",\"attachments\":[{\"name\":1,\"type\":2,\"data\":\"eA==\",\"cid\":3},null,"
+		"{\"name\":\"x\",\"data\":\"eA==\",\"cidd\":\"y\"}]}",
+		"attachments[0]: 'name' must be a text\nattachments[0]: 'type' must be a text\n"
+		"attachments[0]: 'cid' must be a text\nattachments[1]: it must be an object\n"
+		"attachments[2]: unknown key 'cidd': see penguin-content(7)\n"},
+	{"kinds of values of names",
+		"{\"from\":{\"email\":\"a@b.example\",\"name\":1},\"subject\":\"s\",\"text\":\"\","
+		"\"list_id\":{\"id\":\"a.b\",\"name\":2}}",
+		"list_id: 'name' must be a text\nfrom: it must be a text\n"},
+	{"a misspelt part of an address",
+		"{\"from\":{\"email\":\"a@b.example\",\"nmae\":\"A\"},\"subject\":\"s\",\"text\":\"\"}",
+		"from: unknown key 'nmae': see penguin-content(7)\n"},
 };
 
 Test(message, gen_G1_gen_G2_threat_C15_threat_C16_faults_of_content)
@@ -382,6 +427,44 @@ Test(message, gen_G1_gen_G2_threat_C15_threat_C16_faults_of_content)
 			buf_string(&faults), bad_contents[i].faults, "%s", bad_contents[i].label);
 		buf_clear(&faults);
 	}
+	teardown();
+}
+
+/* A null is as good as no such key, so the message is the same; in a variant it takes away. */
+Test(message, nulls)
+{
+	static const char *const keys[] = {"reply_to", "to_name", "html", "headers", "list_id",
+		"attachments", "variants", "kind", "unsubscribe"};
+	struct buf plain;
+	const char *text;
+
+	buf_init(&plain, 0);
+	buf_add_text(&plain, make_json("{" BASE "}"));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		struct buf body;
+
+		buf_init(&body, 0);
+		buf_add_format(&body, "{" BASE ",\"%s\":null}", keys[i]);
+		cr_expect_str_eq(make_json(buf_string(&body)), buf_string(&plain), "%s", keys[i]);
+		buf_clear(&body);
+	}
+	cr_expect_str_eq(make_json("{" BASE ",\"headers\":{\"X-A\":null}}"), buf_string(&plain));
+	cr_expect_str_eq(
+		make_json(
+			"{" BASE ",\"reply_to\":\"a@b.example\",\"html\":\"<b>\",\"headers\":"
+			"{\"X-A\":\"1\"},\"to_name\":\"x\",\"variants\":[{\"name\":\"v\",\"weight\":"
+			"null,\"reply_to\":null,\"html\":null,\"headers\":null,\"to_name\":null}]}"),
+		buf_string(&plain));
+	text = make_json("{" BASE ",\"attachments\":[{\"name\":\"x\",\"type\":null,\"cid\":null,"
+			 "\"data\":\"eA==\"}],\"list_id\":{\"id\":\"a.b\",\"name\":null}}");
+	cr_expect(says(text, "List-ID: <a.b>\r\n"), "%s", text);
+	cr_expect(says(text, "Content-Type: application/octet-stream;\r\n name=\"x\"\r\n"), "%s",
+		text);
+	input.vars = SLICE("{\"n\":null}");
+	cr_expect_str_eq(make_json("{" BASE "}"), buf_string(&plain));
+	input.vars = SLICE("null");
+	cr_expect_str_eq(make_json("{" BASE "}"), "merge variables: they must be a JSON object");
+	buf_clear(&plain);
 	teardown();
 }
 
