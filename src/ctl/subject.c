@@ -9,7 +9,6 @@
  */
 #include "subject.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +42,9 @@ void subject_clear(struct subject *subject)
 /* ---- the tenant ---- */
 
 /* As lower-case A-labels where it is a domain; else as it is, for the checks to refuse. */
-static struct slice domain_in(struct subject *subject, const json_t *settings, const char *name)
+static struct slice read_domain(struct subject *subject, const char *setting)
 {
-	struct slice text = slice_of(json_string_value(json_object_get(settings, name)));
+	struct slice text = slice_of(setting);
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 
 	if (address_parse_domain(text, domain) == ADDRESS_OK) {
@@ -56,20 +55,16 @@ static struct slice domain_in(struct subject *subject, const json_t *settings, c
 
 static int read_tenant(struct ctl *ctl, const char *tenant, struct subject *subject)
 {
-	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){tenant, NULL});
-	json_t *settings;
+	int code = ctl_run(ctl, SQL_TENANT_SETTINGS, (const char *const[]){tenant});
 
 	if (code != 0) {
 		return code;
 	}
-	settings = json_loads(pg_sync_text(ctl->pg, 0, 4), 0, NULL);
 	subject->about.tenant = arena_slice(subject->arena, slice_of(tenant));
 	subject->about.hostname = slice_of(ctl->config->hostname);
-	subject->about.bounce_domain = domain_in(subject, settings, "bounce_domain");
-	subject->about.tracking_domain = domain_in(subject, settings, "tracking_domain");
-	subject->sender_id = arena_slice(subject->arena,
-		slice_of(json_string_value(json_object_get(settings, "sender_id"))));
-	json_decref(settings);
+	subject->about.bounce_domain = read_domain(subject, pg_sync_text(ctl->pg, 0, 0));
+	subject->about.tracking_domain = read_domain(subject, pg_sync_text(ctl->pg, 0, 1));
+	subject->sender_id = arena_slice(subject->arena, slice_of(pg_sync_text(ctl->pg, 0, 2)));
 	return 0;
 }
 

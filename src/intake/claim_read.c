@@ -8,7 +8,6 @@
  */
 #include "intake_private.h"
 
-#include <jansson.h>
 #include <math.h>
 
 #include "base/codec.h"
@@ -33,13 +32,6 @@ struct reading {
 	struct buf key;
 };
 
-static struct slice setting(struct arena *arena, const json_t *settings, const char *name)
-{
-	const char *text = json_string_value(json_object_get(settings, name));
-
-	return text != NULL ? arena_slice(arena, slice_of(text)) : (struct slice){NULL, 0};
-}
-
 static struct tenant *tenant_of(struct reading *r, const struct id *id, size_t row)
 {
 	struct tenant *tenant = map_get(r->tenants, id_slice(id));
@@ -48,19 +40,15 @@ static struct tenant *tenant_of(struct reading *r, const struct id *id, size_t r
 	if (tenant != NULL) {
 		return tenant;
 	}
-	struct slice text = pg_text(r->answer, 1, row, 15);
-	json_t *settings = json_loadb(text.p, text.n, 0, NULL);
-
 	tenant = arena_get(arena, sizeof(*tenant));
 	*tenant = (struct tenant){
 		.id = *id,
 		.name = arena_slice(arena, pg_text(r->answer, 1, row, 13)),
 		.weight = (int)pg_number(r->answer, 1, row, 14),
-		.bounce_domain = setting(arena, settings, "bounce_domain"),
-		.tracking_domain = setting(arena, settings, "tracking_domain"),
-		.sender_id = setting(arena, settings, "sender_id"),
+		.bounce_domain = arena_slice(arena, pg_text(r->answer, 1, row, 15)),
+		.tracking_domain = arena_slice(arena, pg_text(r->answer, 1, row, 16)),
+		.sender_id = arena_slice(arena, pg_text(r->answer, 1, row, 17)),
 	};
-	json_decref(settings);
 	map_put(r->tenants, id_slice(id), tenant);
 	return tenant;
 }

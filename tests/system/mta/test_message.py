@@ -2,6 +2,7 @@
 import email
 import email.policy
 import email.utils
+import json
 import os
 import re
 import subprocess
@@ -260,3 +261,28 @@ def test_a_content_without_what_it_needs_fails_its_jobs_and_no_worker(stack, cha
         s.enqueue(good, ["eve@d3.test"])
         assert s.check(good) == {"delivered": 1}
         s.stop()
+
+
+@pytest.mark.parametrize("change, fault", [
+    ({"bounce_domain": None}, "bounce domain ''"),
+    ({"bounce_domain": 7}, "bounce domain '7'"),
+    ({"tracking_domain": ["t.shop.test"]}, "tracking domain '[\"t.shop.test\"]'"),
+    ({"sender_id": False, "tracking_domain": {}}, "tracking domain '{}'"),
+    ({"sender_id": 12}, "feedback sender"),
+    ({"sender_id": 12345, "tracking_domain": None}, None),
+])
+def test_settings_of_another_kind_do_not_pass_for_none(stack, change, fault):
+    with stack() as s:
+        s.shop.session.query("UPDATE penguin.tenants SET settings = settings || %s", json.dumps(change))
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == ({"failed": 1} if fault else {"delivered": 1})
+        s.stop()
+        if fault:
+            assert fault in s.attempts(campaign)[0]["reply"]
+        else:
+            (data,) = s.letters().values()
+            message = email.message_from_bytes(data)
+            assert message["Feedback-ID"].endswith(":12345")
+            assert message["List-Unsubscribe"].startswith("<mailto:") and message["List-Unsubscribe-Post"] is None
