@@ -24,6 +24,7 @@ struct run {
 	const struct value *system;
 	char domain[ADDRESS_DOMAIN_MAX + 1]; /* tracking domain, or "" */
 	char unsubscribe[TOKEN_TEXT + 1];
+	struct slice unsubscribe_url; /* https, where there is one; in the arena */
 	enum failure failure;
 };
 

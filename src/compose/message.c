@@ -212,7 +212,7 @@ static void add_mailto(struct run *run, struct buf *out)
  */
 static void add_list_unsubscribe(struct run *run, const struct raw_parts *present)
 {
-	struct slice url = unsubscribe_url(run);
+	struct slice url = run->unsubscribe_url;
 	struct buf *out = &run->message->bytes;
 	enum header_fault fault;
 	struct buf value;
@@ -422,30 +422,32 @@ static struct value *add_system(struct arena *arena, struct value *object, struc
 	return v;
 }
 
-/* {{penguin.unsubscribe_url}} and its like. */
+/* {{penguin.job}} and its like; last the link, whose template may hold the others. */
 static void make_system(struct run *run)
 {
 	struct arena *arena = run->composer->arena;
 	struct value *root = arena_get(arena, sizeof(*root));
 	struct value *ours = add_system(arena, root, SLICE("penguin"));
-	struct slice url = unsubscribe_url(run);
 	struct buf *scratch = &run->composer->scratch;
+	struct slice url;
 	char id[ID_TEXT + 1];
 
 	root->kind = VALUE_OBJECT;
 	ours->kind = VALUE_OBJECT;
-	if (url.n == 0) {
-		buf_reset(scratch);
-		add_mailto(run, scratch);
-		url = buf_slice(scratch);
-	}
-	add_system(arena, ours, SLICE("unsubscribe_url"))->text = arena_slice(arena, url);
 	add_system(arena, ours, SLICE("email"))->text = address_text(&run->message->recipient);
 	id_text(run->input->job, id);
 	add_system(arena, ours, SLICE("job"))->text = arena_slice(arena, slice_of(id));
 	id_text(run->input->campaign, id);
 	add_system(arena, ours, SLICE("campaign"))->text = arena_slice(arena, slice_of(id));
 	run->system = root;
+	run->unsubscribe_url = arena_slice(arena, unsubscribe_url(run));
+	url = run->unsubscribe_url;
+	if (url.n == 0) {
+		buf_reset(scratch);
+		add_mailto(run, scratch);
+		url = arena_slice(arena, buf_slice(scratch));
+	}
+	add_system(arena, ours, SLICE("unsubscribe_url"))->text = url;
 }
 
 static void start(struct run *run)

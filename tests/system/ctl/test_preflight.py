@@ -3,6 +3,7 @@
 Each broken zone must fail exactly its check, the campaign must not start, nobody may get mail,
 and publishing the words that preflight gives must mend it.
 """
+import email
 import json
 import re
 import time
@@ -249,6 +250,24 @@ def test_sender_P14_sender_Y2_marketing_without_one_click(database, tmp_path):
         scene.publish({**GOOD, f"t.{DOMAIN}": {"a": ["127.0.9.2"]}})
         assert scene.start() == "running\n"
         assert scene.sends() == 1
+
+
+def test_gen_G8_sender_P14_the_words_for_the_content_make_a_link_of_the_jobs_own(database, tmp_path):
+    """The other half of that remedy: what a receiver gets leads to this job, in the header and in the text."""
+    with Scene(database, tmp_path, GOOD) as scene:
+        scene.stack.shop.session.query("UPDATE penguin.tenants SET settings = settings - 'tracking_domain'")
+        (remedy,) = [f["remedy"] for f in scene.report(78)["findings"] if f["verdict"] == "fail"]
+        word = re.search(r"in the content: (.*) \(of a raw", remedy)
+        scene.stack.set_content(dict(CONTENT, text="Leave: {{penguin.unsubscribe_url}}\n", html=None,
+                                     **json.loads("{" + word.group(1) + "}")))
+        assert scene.start() == "running\n"
+        assert scene.sends() == 1
+        (line,) = scene.stack.world.ledger()
+        (data,) = scene.stack.letters().values()
+        message = email.message_from_bytes(data)
+        link = f"https://{DOMAIN}/unsubscribe/{line['job']}"
+        assert message["List-Unsubscribe"].startswith(f"<{link}>, <mailto:")
+        assert message.get_payload(decode=True).decode() == f"Leave: {link}\r\n"
 
 
 @pytest.mark.parametrize("what, check", [("spf", "spf_pass_for_all_pool_ips"), ("dkim", "dkim_key_match"),

@@ -140,6 +140,45 @@ Test(message, gen_G8_unsubscribe)
 	teardown();
 }
 
+/* The app's own link may hold what is provided, and is the same in header and text. */
+Test(message, gen_G8_the_apps_own_link)
+{
+	static const struct {
+		const char *url;
+		const char *made;
+	} rows[] = {
+		{"{{penguin.job}}", "0192f3a0-1234-7abc-8def-0123456789ab"},
+		{"{{penguin.campaign}}", "0192f3a0-0000-7000-8000-00000000000b"},
+		{"{{penguin.email}}", "Ann@example.net"},
+		{"{{n}}/{{penguin.job}}", "5/0192f3a0-1234-7abc-8def-0123456789ab"},
+		{"x{{penguin.unsubscribe_url}}", "x"},
+	};
+
+	input.vars = SLICE("{\"n\":5}");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf body;
+		struct buf link;
+		const char *text;
+
+		buf_init(&body, 0);
+		buf_init(&link, 0);
+		buf_add_format(&body,
+			"{" FROM "\"subject\":\"x\",\"text\":\"{{penguin.unsubscribe_url}}\","
+			"\"unsubscribe\":{\"url\":\"https://a.example/%s\"}}",
+			rows[i].url);
+		text = make_json(buf_string(&body));
+		buf_add_format(&link,
+			"\r\nList-Unsubscribe: <https://a.example/%s>, <mailto:", rows[i].made);
+		cr_expect(says(text, buf_string(&link)), "%s", text);
+		buf_reset(&link);
+		buf_add_format(&link, "https://a.example/%s\r\n", rows[i].made);
+		cr_expect(slice_equal(message_body(&message), buf_slice(&link)), "%s", text);
+		buf_clear(&body);
+		buf_clear(&link);
+	}
+	teardown();
+}
+
 Test(message, gen_G10_list_and_feedback)
 {
 	const char *text;
