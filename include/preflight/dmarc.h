@@ -23,7 +23,8 @@ enum dmarc_state {
 struct dmarc_place {
 	enum dmarc_state state;
 	struct slice domain;
-	struct slice record;
+	struct slice record;            /* where there is one */
+	const struct dns_answer *texts; /* all that stand there; NULL while not known */
 };
 
 struct dmarc_place dmarc_find(struct answers *answers, struct slice from_domain);
@@ -43,7 +44,10 @@ bool dmarc_parse(struct slice record, struct dmarc *ret_dmarc, struct buf *why, 
 /* Are the two the same (strict), or of one organisation (relaxed)? */
 bool dmarc_aligned(struct slice from_domain, struct slice domain, bool strict);
 
-/* The record with what can be kept of it; `record` may be empty. */
-void dmarc_add_remedy(struct buf *out, struct slice record);
+/*
+ * One record with what can be kept of those among `texts` (NULL: there is none): the
+ * strictest policies and modes, and all addresses of reports.  Returns how many there are.
+ */
+size_t dmarc_add_remedy(struct buf *out, const struct dns_answer *texts);
 
 #endif

@@ -40,14 +40,15 @@ struct spf_answer {
 
 struct spf_answer spf_check(struct answers *answers, const struct spf_question *question);
 
-/* The SPF record among the texts of a name; false when there is none, or more than one. */
-bool spf_find_record(const struct dns_answer *texts, struct slice *ret_record, size_t *ret_count);
+/* How many of the texts of a name are SPF records, and one of them: usable if it is the only. */
+size_t spf_find_records(const struct dns_answer *texts, struct slice *ret_record);
 
 /*
- * The record that lets the addresses send: they stand first, the good terms of
- * `record` (empty: there was none) behind them.
+ * The record that lets the addresses send: they stand first, the good terms of all SPF
+ * records among `texts` behind them, under the least permissive `all`.  What was left
+ * out, and what is still to be seen to, is appended to `notes`.
  */
-void spf_add_remedy(
-	struct buf *out, struct slice record, const union endpoint *addresses, size_t count);
+void spf_add_remedy(struct buf *out, const struct dns_answer *texts,
+	const union endpoint *addresses, size_t count, struct buf *notes);
 
 #endif

@@ -51,6 +51,19 @@ static void take_spf(
 	}
 }
 
+/* Behind a record: which it takes the place of, and what its owner should know. */
+static void add_place(struct buf *out, size_t count, const char *version, struct slice notes)
+{
+	if (count > 1) {
+		buf_add_format(out, "  (one in place of the %zu that begin with %s%s%.*s)", count,
+			version, notes.n > 0 ? "; " : "", SHOW(notes));
+	} else if (count > 0) {
+		buf_add_format(out, "  (in place of what begins with %s%s%.*s)", version,
+			notes.n > 0 ? "; " : "", SHOW(notes));
+	}
+	buf_add_byte(out, '\n');
+}
+
 static void tell_spf(const struct preflight_subject *subject, const struct spf_run *run,
 	struct answers *answers, struct report *report)
 {
@@ -60,7 +73,8 @@ static void tell_spf(const struct preflight_subject *subject, const struct spf_r
 							       : PREFLIGHT_PASS;
 	struct finding *finding =
 		report_add(report, PREFLIGHT_SPF, verdict, subject->bounce_domain);
-	struct slice record = SLICE("");
+	struct slice record;
+	struct buf notes;
 	struct buf text;
 	size_t count;
 
@@ -75,12 +89,13 @@ static void tell_spf(const struct preflight_subject *subject, const struct spf_r
 	if (run->failed_count == 0) {
 		return;
 	}
-	(void)spf_find_record(texts, &record, &count);
+	count = spf_find_records(texts, &record);
 	buf_init(&text, 0);
-	spf_add_remedy(&text, record, run->failed, run->failed_count);
+	buf_init(&notes, 0);
+	spf_add_remedy(&text, texts, run->failed, run->failed_count, &notes);
 	zone_add_txt(&finding->remedy, subject->bounce_domain, buf_slice(&text));
-	buf_add_text(
-		&finding->remedy, count > 0 ? "  (in place of what begins with v=spf1)\n" : "\n");
+	add_place(&finding->remedy, count, "v=spf1", buf_slice(&notes));
+	buf_clear(&notes);
 	buf_clear(&text);
 }
 
@@ -201,15 +216,15 @@ static void tell_record(const struct dmarc_place *place, struct report *report, 
 		report_add(report, PREFLIGHT_DMARC_RECORD, PREFLIGHT_FAIL, place->domain);
 	struct buf name;
 	struct buf text;
+	size_t count;
 
 	buf_init(&name, 0);
 	buf_init(&text, 0);
 	buf_add_format(&name, "_dmarc.%.*s", SHOW(place->domain));
 	buf_add_format(&finding->says, "%s: %s", buf_string(&name), fault);
-	dmarc_add_remedy(&text, place->record);
+	count = dmarc_add_remedy(&text, place->texts);
 	zone_add_txt(&finding->remedy, buf_slice(&name), buf_slice(&text));
-	buf_add_text(&finding->remedy,
-		place->state == DMARC_NONE ? "\n" : "  (in place of what begins with v=DMARC1)\n");
+	add_place(&finding->remedy, count, "v=DMARC1", SLICE(""));
 	buf_clear(&text);
 	buf_clear(&name);
 }

@@ -53,8 +53,8 @@ static bool is_policy(struct slice value)
 		slice_equal_nocase(value, SLICE("reject"));
 }
 
-/* The state of what stands at one name. */
-static enum dmarc_state look(struct answers *answers, struct slice domain, struct slice *ret_record)
+/* The state of what stands at place->domain. */
+static enum dmarc_state look(struct answers *answers, struct dmarc_place *place)
 {
 	const struct dns_answer *answer;
 	struct buf name;
@@ -62,8 +62,9 @@ static enum dmarc_state look(struct answers *answers, struct slice domain, struc
 
 	buf_init(&name, 0);
 	buf_add_text(&name, "_dmarc.");
-	buf_add(&name, domain);
+	buf_add(&name, place->domain);
 	answer = answers_find(answers, buf_slice(&name), DNS_TXT);
+	place->texts = answer;
 	buf_clear(&name);
 	if (answer == NULL) {
 		return DMARC_PENDING;
@@ -73,7 +74,7 @@ static enum dmarc_state look(struct answers *answers, struct slice domain, struc
 	}
 	for (size_t i = 0; i < answer->count; i++) {
 		if (is_dmarc(answer->records[i].text)) {
-			*ret_record = answer->records[i].text;
+			place->record = answer->records[i].text;
 			count++;
 		}
 	}
@@ -84,10 +85,10 @@ struct dmarc_place dmarc_find(struct answers *answers, struct slice from_domain)
 {
 	struct dmarc_place place = {.domain = from_domain};
 
-	place.state = look(answers, from_domain, &place.record);
+	place.state = look(answers, &place);
 	if (place.state == DMARC_NONE) {
 		place.domain = suffix_organisation(from_domain);
-		place.state = look(answers, place.domain, &place.record);
+		place.state = look(answers, &place);
 	}
 	return place;
 }
@@ -220,22 +221,170 @@ bool dmarc_aligned(struct slice from_domain, struct slice domain, bool strict)
 			slice_equal(suffix_organisation(from_domain), suffix_organisation(domain)));
 }
 
-void dmarc_add_remedy(struct buf *out, struct slice record)
+/* ---- the record to publish ---- */
+
+static unsigned strictness(struct slice policy)
 {
-	struct slice policy = SLICE("none");
-	struct slice rest = record;
+	return slice_equal_nocase(policy, SLICE("reject"))        ? 2
+		: slice_equal_nocase(policy, SLICE("quarantine")) ? 1
+								  : 0;
+}
+
+/* The record's word for a tag, if it is one; the last of equals. */
+static struct slice value_of(struct slice record, struct slice name)
+{
+	struct slice value = SLICE("");
 	struct tag tag;
 
-	while (next_tag(&rest, &tag)) {
-		if (slice_equal_nocase(tag.name, SLICE("p")) && is_policy(tag.value)) {
-			policy = tag.value;
-		}
-	}
-	buf_add_format(out, "v=DMARC1; p=%.*s", SHOW(policy));
 	while (next_tag(&record, &tag)) {
-		if (tag.value.n > 0 && !slice_equal_nocase(tag.name, SLICE("v")) &&
-			!slice_equal_nocase(tag.name, SLICE("p")) && fault_of(&tag) == NULL) {
-			buf_add_format(out, "; %.*s=%.*s", SHOW(tag.name), SHOW(tag.value));
+		if (slice_equal_nocase(tag.name, name) && fault_of(&tag) == NULL) {
+			value = tag.value;
 		}
 	}
+	return value;
+}
+
+/* Of a record that does not say, what receivers take instead. */
+static struct slice value_or_default(struct slice record, struct slice name)
+{
+	struct slice value = value_of(record, name);
+
+	if (value.n == 0 && slice_equal_nocase(name, SLICE("sp"))) {
+		value = value_of(record, SLICE("p"));
+	}
+	if (value.n == 0 && slice_equal_nocase(name, SLICE("pct"))) {
+		value = SLICE("100");
+	}
+	return value;
+}
+
+static bool is_stricter(struct slice name, struct slice a, struct slice b)
+{
+	uint64_t percent_a = 0;
+	uint64_t percent_b = 0;
+
+	if (slice_equal_nocase(name, SLICE("pct"))) {
+		return slice_number(a, 100, &percent_a) && slice_number(b, 100, &percent_b) &&
+			percent_a > percent_b;
+	}
+	if (slice_equal_nocase(name, SLICE("p")) || slice_equal_nocase(name, SLICE("sp"))) {
+		return strictness(a) > strictness(b);
+	}
+	return (slice_equal_nocase(name, SLICE("adkim")) ||
+		       slice_equal_nocase(name, SLICE("aspf"))) &&
+		slice_equal_nocase(a, SLICE("s"));
+}
+
+static struct slice strictest(const struct dns_answer *texts, struct slice name)
+{
+	struct slice best = SLICE("");
+
+	for (size_t i = 0; i < texts->count; i++) {
+		struct slice value = is_dmarc(texts->records[i].text)
+			? value_or_default(texts->records[i].text, name)
+			: SLICE("");
+
+		if (value.n > 0 && (best.n == 0 || is_stricter(name, value, best))) {
+			best = value;
+		}
+	}
+	return best;
+}
+
+static bool is_listed(struct slice list, char separator, struct slice item)
+{
+	struct slice other;
+
+	while (list.n > 0) {
+		slice_split(&list, separator, &other);
+		if (slice_equal_nocase(slice_trim(other), item)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void add_items(struct buf *out, size_t start, struct slice value, char separator)
+{
+	struct slice item;
+
+	while (value.n > 0) {
+		slice_split(&value, separator, &item);
+		item = slice_trim(item);
+		if (is_listed(slice_from(buf_slice(out), start), separator, item)) {
+			continue;
+		}
+		if (out->n > start) {
+			buf_add_byte(out, separator);
+		}
+		buf_add(out, item);
+	}
+}
+
+/* The items of all records, each once. */
+static void add_union(
+	struct buf *out, const struct dns_answer *texts, struct slice name, char separator)
+{
+	size_t start = out->n;
+
+	for (size_t i = 0; i < texts->count; i++) {
+		struct slice record = texts->records[i].text;
+		struct tag tag;
+
+		while (is_dmarc(texts->records[i].text) && next_tag(&record, &tag)) {
+			if (slice_equal_nocase(tag.name, name) && fault_of(&tag) == NULL) {
+				add_items(out, start, tag.value, separator);
+			}
+		}
+	}
+}
+
+static void add_merged(struct buf *out, const struct dns_answer *texts, struct slice name)
+{
+	buf_add_format(out, "; %.*s=", SHOW(name));
+	if (slice_equal_nocase(name, SLICE("rua")) || slice_equal_nocase(name, SLICE("ruf"))) {
+		add_union(out, texts, name, ',');
+	} else if (slice_equal_nocase(name, SLICE("fo"))) {
+		add_union(out, texts, name, ':');
+	} else {
+		buf_add(out, strictest(texts, name));
+	}
+}
+
+/* Each tag once, where it comes first; behind v= and p=, which are there already. */
+static void add_tags(struct buf *out, const struct dns_answer *texts, struct slice record)
+{
+	struct tag tag;
+	struct tag there;
+
+	while (next_tag(&record, &tag)) {
+		struct slice rest = buf_slice(out);
+		bool again = false;
+
+		while (!again && next_tag(&rest, &there)) {
+			again = slice_equal_nocase(there.name, tag.name);
+		}
+		if (tag.value.n > 0 && !again && fault_of(&tag) == NULL) {
+			add_merged(out, texts, tag.name);
+		}
+	}
+}
+
+size_t dmarc_add_remedy(struct buf *out, const struct dns_answer *texts)
+{
+	static const struct dns_answer none = {.count = 0};
+	struct slice policy;
+	size_t count = 0;
+
+	texts = texts != NULL ? texts : &none;
+	policy = strictest(texts, SLICE("p"));
+	buf_add_text(out, "v=DMARC1; p=");
+	buf_add(out, policy.n > 0 ? policy : SLICE("none"));
+	for (size_t i = 0; i < texts->count; i++) {
+		if (is_dmarc(texts->records[i].text)) {
+			add_tags(out, texts, texts->records[i].text);
+			count++;
+		}
+	}
+	return count;
 }

@@ -94,21 +94,23 @@ static bool count_lookup(struct check *check, const struct spf_term *term)
 	return true;
 }
 
-bool spf_find_record(const struct dns_answer *texts, struct slice *ret_record, size_t *ret_count)
+bool spf_is_record(struct slice text)
 {
-	static const struct slice version = SLICE("v=spf1");
+	return slice_starts_nocase(text, SLICE("v=spf1")) &&
+		(text.n == SPF_VERSION || text.p[SPF_VERSION] == ' ');
+}
 
-	*ret_count = 0;
+size_t spf_find_records(const struct dns_answer *texts, struct slice *ret_record)
+{
+	size_t count = 0;
+
 	for (size_t i = 0; i < texts->count; i++) {
-		struct slice text = texts->records[i].text;
-
-		if (slice_starts_nocase(text, version) &&
-			(text.n == version.n || text.p[version.n] == ' ')) {
-			*ret_record = *ret_count == 0 ? text : *ret_record;
-			++*ret_count;
+		if (spf_is_record(texts->records[i].text)) {
+			*ret_record = texts->records[i].text;
+			count++;
 		}
 	}
-	return *ret_count == 1;
+	return count;
 }
 
 /* Has the name one of the addresses of the term's network? */
@@ -308,7 +310,7 @@ static enum spf_result redirect(
 
 static enum spf_result evaluate(struct check *check, struct slice record, struct slice domain)
 {
-	struct slice rest = slice_from(record, 6); /* v=spf1 */
+	struct slice rest = slice_from(record, SPF_VERSION);
 	struct slice text;
 	struct spf_term to = {0};
 
@@ -341,7 +343,8 @@ static enum spf_result check_host(struct check *check, struct slice domain)
 	if (texts == NULL) {
 		return check->stop;
 	}
-	if (spf_find_record(texts, &record, &count)) {
+	count = spf_find_records(texts, &record);
+	if (count == 1) {
 		return evaluate(check, record, domain);
 	}
 	explain(check, "%.*s has %s", SHOW(domain),
@@ -356,57 +359,4 @@ struct spf_answer spf_check(struct answers *answers, const struct spf_question *
 
 	answer.result = check_host(&check, question->domain);
 	return answer;
-}
-
-/* Does it begin with terms that let the address send, before any that could say no? */
-static bool begins_with(struct slice record, const union endpoint *address)
-{
-	struct slice rest = slice_from(record, 6);
-	struct slice text;
-
-	while (spf_term_next(&rest, &text)) {
-		struct spf_term term;
-
-		if (spf_term_parse(text, &term) != NULL) {
-			continue; /* it will not be there any more */
-		}
-		if ((term.kind != SPF_IP4 && term.kind != SPF_IP6) || term.result != SPF_PASS) {
-			return false;
-		}
-		if (spf_in_network(address, &term.address, &term)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-void spf_add_remedy(
-	struct buf *out, struct slice record, const union endpoint *addresses, size_t count)
-{
-	struct slice rest = slice_from(record, 6);
-	struct slice text;
-	bool redirected = false;
-
-	buf_add_text(out, "v=spf1");
-	for (size_t i = 0; i < count; i++) {
-		if (!begins_with(record, &addresses[i])) {
-			buf_add_text(
-				out, addresses[i].any.sa_family == AF_INET6 ? " ip6:" : " ip4:");
-			endpoint_add(out, &addresses[i], false);
-		}
-	}
-	while (spf_term_next(&rest, &text)) {
-		struct spf_term term;
-		bool fine = spf_term_parse(text, &term) == NULL &&
-			!(term.kind == SPF_REDIRECT && redirected);
-
-		redirected |= fine && term.kind == SPF_REDIRECT;
-		if (fine) {
-			buf_add_byte(out, ' ');
-			buf_add(out, text);
-		}
-	}
-	if (record.n == 0) {
-		buf_add_text(out, " -all");
-	}
 }

@@ -13,7 +13,7 @@ enum spf_kind {
 	SPF_IP4,
 	SPF_IP6,
 	SPF_EXISTS,
-	SPF_REDIRECT,
+	SPF_REDIRECT, /* modifiers from here on */
 	SPF_EXP,
 	SPF_OTHER, /* a modifier that nobody knows, to be passed over */
 };
@@ -26,6 +26,11 @@ struct spf_term {
 	union endpoint address; /* ip4, ip6 */
 	unsigned bits4, bits6;
 };
+
+#define SPF_VERSION 6 /* octets of "v=spf1" */
+
+/* Does it begin with that, and a blank? */
+bool spf_is_record(struct slice text);
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *spf_term_parse(struct slice text, struct spf_term *ret_term);

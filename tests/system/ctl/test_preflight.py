@@ -146,6 +146,31 @@ def test_sender_P1_an_address_without_spf(database, tmp_path):
                "spf_pass_for_all_pool_ips")
 
 
+def test_sender_P1_of_two_spf_records_nobodys_terms_are_lost(database, tmp_path):
+    """Together they are none; what is to be published has what each let send."""
+    records = ["v=spf1 include:_spf.other.test ~all", "v=spf1 ip4:127.0.5.0/24 ip4:198.51.100.7 -all"]
+    zone = but("bounce.shop.test", mx=["10 mail.shop.test"], txt=records)
+    with Scene(database, tmp_path, zone) as scene:
+        report = check_refused(scene, "spf_pass_for_all_pool_ips")
+        (finding,) = [f for f in report["findings"] if f["verdict"] == "fail"]
+        assert "one in place of the 2 that begin with v=spf1" in finding["remedy"]
+        (text,) = mended(zone, report)["bounce.shop.test"]["txt"]
+        terms = text.split()
+        assert {"include:_spf.other.test", "ip4:127.0.5.0/24", "ip4:198.51.100.7"} < set(terms) and terms[-1] == "-all"
+        scene.publish(mended(zone, report))
+        assert scene.start() == "running\n"
+        assert scene.sends() == 1
+
+
+def test_sender_P3_of_two_dmarc_records_the_strictest_words_stay(database, tmp_path):
+    records = ["v=DMARC1; p=none; rua=mailto:a@shop.test", "v=DMARC1; p=reject; rua=mailto:b@shop.test"]
+    zone = but("_dmarc.shop.test", txt=records)
+    with Scene(database, tmp_path, zone) as scene:
+        report = check_refused(scene, "dmarc_record")
+        assert mended(zone, report)["_dmarc.shop.test"]["txt"] == [
+            "v=DMARC1; p=reject; rua=mailto:a@shop.test,mailto:b@shop.test"]
+
+
 def test_sender_P2_gen_G14_another_key_is_published(database, tmp_path):
     with Scene(database, tmp_path, GOOD) as scene:
         record = scene.stack.add_key("r2", publish=False)

@@ -28,12 +28,71 @@ static const struct {
 	{"v=DMARC1; p", "p= is not none", "", "v=DMARC1; p=none"},
 	{"v=DMARC1; p=maybe; sp=none", "p=maybe is not", "", "v=DMARC1; p=none; sp=none"},
 	{"v=DMARC1; sp=none; p=reject", "p= does not stand", "", "v=DMARC1; p=reject; sp=none"},
+	{"v=DMARC1; p=none; rua=mailto:a@b.test; rua=mailto:c@d.test", NULL, "",
+		"v=DMARC1; p=none; rua=mailto:a@b.test,mailto:c@d.test"},
 	{"p=none; v=DMARC1", "begin with v=DMARC1", "", "v=DMARC1; p=none"},
 	{"v=DMARC2; p=none", "begin with v=DMARC1", "", "v=DMARC1; p=none"},
 	{"v=dmarc1; p=none", "begin with v=DMARC1", "", "v=DMARC1; p=none"},
 	{"", "begin with v=DMARC1", "", "v=DMARC1; p=none"},
 	{";;;", "begin with v=DMARC1", "", "v=DMARC1; p=none"},
 };
+
+static size_t add_remedy(struct buf *out, const char *const *texts, size_t count)
+{
+	struct dns_record found[4] = {{.text = {NULL, 0}}};
+	struct dns_answer answer = {.status = DNS_FOUND, .records = found};
+
+	while (answer.count < count && texts[answer.count] != NULL) {
+		found[answer.count].text = slice_of(texts[answer.count]);
+		answer.count++;
+	}
+	return dmarc_add_remedy(out, &answer);
+}
+
+/* Several records are none: one with the strictest word of each, and everybody's reports. */
+static const struct {
+	const char *texts[4];
+	size_t count;
+	const char *mended;
+} several[] = {
+	{{"v=DMARC1; p=none", "v=DMARC1; p=reject"}, 2, "v=DMARC1; p=reject"},
+	{{"v=DMARC1; p=reject", "v=DMARC1; p=none"}, 2, "v=DMARC1; p=reject"},
+	{{"v=DMARC1; p=none", "v=spf1 -all", "v=DMARC1; p=Quarantine", "v=DMARC1; p=maybe"}, 3,
+		"v=DMARC1; p=Quarantine"},
+	{{"v=DMARC1; p=none; rua=mailto:a@b.test, mailto:c@d.test",
+		 "v=DMARC1; p=none; ruf=mailto:e@f.test; rua=mailto:g@h.test,MAILTO:A@b.test"},
+		2,
+		"v=DMARC1; p=none; rua=mailto:a@b.test,mailto:c@d.test,mailto:g@h.test; "
+		"ruf=mailto:e@f.test"},
+	{{"v=DMARC1; p=none; adkim=r; aspf=s", "v=DMARC1; p=none; adkim=s; aspf=r"}, 2,
+		"v=DMARC1; p=none; adkim=s; aspf=s"},
+	{{"v=DMARC1; p=none; pct=10", "v=DMARC1; p=none; pct=50"}, 2, "v=DMARC1; p=none; pct=50"},
+	{{"v=DMARC1; p=none; pct=10", "v=DMARC1; p=none"}, 2, "v=DMARC1; p=none; pct=100"},
+	{{"v=DMARC1; p=reject; sp=none", "v=DMARC1; p=quarantine"}, 2,
+		"v=DMARC1; p=reject; sp=quarantine"},
+	{{"v=DMARC1; p=reject; sp=none", "v=DMARC1; p=none"}, 2, "v=DMARC1; p=reject; sp=none"},
+	{{"v=DMARC1; p=none; fo=1:d; ri=60; x=y", "v=DMARC1; p=none; fo=s:1; ri=90; x=z"}, 2,
+		"v=DMARC1; p=none; fo=1:d:s; ri=60; x=y"},
+	{{"a text"}, 0, "v=DMARC1; p=none"},
+};
+
+Test(dmarc, sender_P3_several_records)
+{
+	for (size_t i = 0; i < ARRAY_LEN(several); i++) {
+		struct dmarc dmarc;
+		struct buf mended;
+		struct buf flaws;
+
+		buf_init(&mended, 0);
+		buf_init(&flaws, 0);
+		cr_expect_eq(add_remedy(&mended, several[i].texts, 4), several[i].count);
+		cr_expect_str_eq(buf_string(&mended), several[i].mended);
+		cr_expect(dmarc_parse(buf_slice(&mended), &dmarc, &flaws, &flaws) && flaws.n == 0,
+			"%s", buf_string(&mended));
+		buf_clear(&mended);
+		buf_clear(&flaws);
+	}
+}
 
 Test(dmarc, sender_P3_what_counts_of_a_record)
 {
@@ -60,7 +119,7 @@ Test(dmarc, sender_P3_what_counts_of_a_record)
 			records[i].record, buf_string(&flaws));
 		cr_expect_eq(flaws.n == 0, records[i].flaws[0] == '\0', "%s: %s", records[i].record,
 			buf_string(&flaws));
-		dmarc_add_remedy(&mended, slice_of(records[i].record));
+		add_remedy(&mended, &(const char *){records[i].record}, 1);
 		cr_expect_str_eq(buf_string(&mended), records[i].mended);
 		buf_reset(&flaws);
 		cr_expect(dmarc_parse(buf_slice(&mended), &dmarc, &why, &flaws) && flaws.n == 0,
