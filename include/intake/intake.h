@@ -134,9 +134,14 @@ struct content_row {
 void intake_content(struct intake *intake, const struct id *tenant, const struct id *content,
 	int version, void (*on_content)(void *owner, const struct content_row *row), void *owner);
 
-/* The newest content of the tenant that has this name: a partial.  version is 0 in the row. */
+/*
+ * The content of the tenant that has this name, the newest of as_of_us: a partial.  For the
+ * same bytes at every attempt that is created_us of the content which names it, also where
+ * partials name others.  version is 0 in the row.
+ */
 void intake_partial(struct intake *intake, const struct id *tenant, struct slice name,
-	void (*on_content)(void *owner, const struct content_row *row), void *owner);
+	int64_t as_of_us, void (*on_content)(void *owner, const struct content_row *row),
+	void *owner);
 
 /* What a tenant's mail taught of a domain, for those who enqueue; written now and then. */
 void intake_learn(struct intake *intake, const struct id *tenant, struct slice domain,

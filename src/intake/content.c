@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define NEWEST_US INT64_C(7258118400000000) /* the year 2200 */
-
 struct wish {
 	struct id content;
 	int version;
@@ -63,7 +61,8 @@ void intake_content(struct intake *intake, const struct id *tenant, const struct
 }
 
 void intake_partial(struct intake *intake, const struct id *tenant, struct slice name,
-	void (*on_content)(void *owner, const struct content_row *row), void *owner)
+	int64_t as_of_us, void (*on_content)(void *owner, const struct content_row *row),
+	void *owner)
 {
 	struct pg_request *request = intake_request(SQL_CONTENT_PARTIALS);
 	struct wish *wish = MEM_NEW(struct wish);
@@ -73,6 +72,6 @@ void intake_partial(struct intake *intake, const struct id *tenant, struct slice
 	pg_array(request);
 	pg_item_text(request, name);
 	pg_array_end(request);
-	pg_add_number(request, NEWEST_US);
+	pg_add_number(request, as_of_us);
 	intake_ask(intake, &request, 0, on_content_read, wish);
 }

@@ -24,6 +24,7 @@ struct entry {
 	struct buf faults;
 	struct buf body;
 	bool raw;
+	int64_t created_us;   /* of this version: its partials are read as of then */
 	struct list waiting;  /* jobs */
 	struct map *partials; /* name to struct slice * on the heap; p NULL = there is none */
 	struct list fetching; /* struct fetch: partials on their way */
@@ -193,7 +194,8 @@ static bool give_partial(void *owner, struct slice name, struct slice *ret_body)
 	fetch->entry = entry;
 	fetch->name = slice_string(name);
 	list_push(&entry->fetching, &fetch->link);
-	intake_partial(entry->home->worker->intake, &entry->tenant, name, on_partial, fetch);
+	intake_partial(entry->home->worker->intake, &entry->tenant, name, entry->created_us,
+		on_partial, fetch);
 	return false;
 }
 
@@ -225,6 +227,7 @@ static void on_content(void *owner, const struct content_row *row)
 		return;
 	}
 	entry->raw = row->raw;
+	entry->created_us = row->created_us;
 	buf_add(&entry->body, row->body);
 	compile(entry);
 }

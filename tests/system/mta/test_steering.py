@@ -1,8 +1,8 @@
 """What an operator or an app does while mail is on its way: pause, cancel, suppress, hold, reload."""
 import time
 
-from mtalib import WORLD
-from penguin import NIL
+from mtalib import DOMAIN, WORLD
+from penguin import NIL, uuid7
 
 SLOW = """
 rules:
@@ -112,6 +112,40 @@ def test_smtp_R4_every_attempt_has_the_same_bytes(stack):
         (third,) = [p for p in s.boxes.rglob("*.eml") if p not in (first, second)]
         assert b"Subject: Other" in third.read_bytes()
         assert third.read_bytes().count(b"DKIM-Signature:") == 2
+        s.stop()
+
+
+def test_smtp_R4_a_partial_is_as_it_was_when_the_content_was_made(stack):
+    """A restart and a new version of a partial, and of one within it, between two attempts."""
+    rule = "\nrules:\n  - at: dot\n    nth: 1-1\n    reply: 451 4.3.0 later\n    accept: true\n"
+    add = ("INSERT INTO penguin.contents (tenant_id, id, version, name, kind, body)"
+           " VALUES (%s, %s, %s, %s, 'template', %s)")
+    letter = {"from": f"ann@{DOMAIN}", "subject": "Hello", "text": "Hello\n{{>foot}}\n"}
+    foot, name = uuid7(), uuid7()
+
+    def set_partials(s, version, word):
+        s.shop.session.query(add, s.shop.tenant, name, version, "name", f'{{"text": "The {word} Shop"}}')
+        s.shop.session.query(add, s.shop.tenant, foot, version, "foot", f'{{"text": "{word} wishes. {{{{>name}}}}"}}')
+
+    with stack(world=WORLD + rule, config={"retry": {"first": "3s", "max": "3s"}}) as s:
+        set_partials(s, 1, "Old")
+        s.set_content(letter)
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: a.get("retrying") == 1)
+        s.stop()
+        set_partials(s, 2, "New")
+        s.start()
+        s.wait(campaign)
+        first, second = sorted(s.boxes.rglob("*.eml"))
+        assert b"Old wishes. The Old Shop" in first.read_bytes()
+        assert first.read_bytes() == second.read_bytes()
+        # and a new version of the content has what is new
+        s.set_content(letter)
+        s.enqueue(campaign, ["bob@d1.test"])
+        s.wait(campaign)
+        assert b"New wishes. The New Shop" in s.letters()["bob@d1.test"]
         s.stop()
 
 
