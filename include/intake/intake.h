@@ -58,13 +58,13 @@ struct intake_events {
 	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
 	/* The jobs are the owner's until record/ is told what became of each. */
 	void (*on_jobs)(void *owner, const struct claimed *claimed, size_t count);
-	/* Lower-cased address, or "@domain"; stream '*' = all.  added false = lifted. */
+	/* Lower-cased address, or "@domain"; stream '*' = all.  INT64_MAX = for ever; past = lifted. */
 	void (*on_suppression)(void *owner, const struct id *tenant, struct slice address,
-		struct slice stream, bool added);
+		struct slice stream, int64_t until_db_us);
 	void (*on_campaign)(void *owner, const struct id *tenant, const struct id *campaign,
 		struct slice state);
 	void (*on_hold)(void *owner, enum hold_kind kind, struct slice name, bool held,
-		int64_t until_wall_us, struct slice reason); /* until 0 = until released */
+		int64_t until_db_us, struct slice reason); /* until 0 = until released */
 	/*
 	 * Somebody declared us dead: nothing may be sent any more, ever.  (A lease that ran
 	 * out unrenewed shows as intake_lease_left_us() 0; when Postgres is back and nobody
@@ -75,8 +75,7 @@ struct intake_events {
 
 struct intake_settings {
 	struct slice node;
-	struct slice
-		name; /* of this worker on the node, the same after a restart; empty = "worker" */
+	struct slice name;    /* of this worker, the same after a restart; empty = "worker" */
 	struct slice version; /* of the program */
 	int64_t lease_us;     /* how long a lease holds without renewal */
 	int64_t renew_us;     /* how often it is renewed */
@@ -102,7 +101,8 @@ void intake_free(struct intake **intake);
 
 /* This worker incarnation: what leased rows carry as owner. */
 const struct id *intake_worker(const struct intake *intake);
-bool intake_live(const struct intake *intake); /* has a lease */
+bool intake_live(const struct intake *intake);         /* has a lease */
+int64_t intake_db_now_us(const struct intake *intake); /* by the database's clock */
 
 /* How long the lease still holds, by CLOCK_BOOTTIME from before it was asked for; 0 = lost. */
 int64_t intake_lease_left_us(const struct intake *intake);

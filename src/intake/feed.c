@@ -45,15 +45,14 @@ static void tell_suppressions(struct intake *intake, const struct pg_answer *ans
 {
 	struct feeds *feeds = &intake->feeds;
 	size_t rows = pg_rows(answer, 0);
-	int64_t wall_us = loop_wall_us(intake->loop);
 
 	for (size_t row = 0; row < rows; row++) {
 		struct id tenant = pg_id(answer, 0, row, 1);
-		bool added =
-			pg_is_null(answer, 0, row, 5) || pg_number(answer, 0, row, 5) > wall_us;
+		bool for_ever = pg_is_null(answer, 0, row, 5);
 
 		intake->events.on_suppression(intake->owner, &tenant, pg_text(answer, 0, row, 2),
-			pg_text(answer, 0, row, 3), added);
+			pg_text(answer, 0, row, 3),
+			for_ever ? INT64_MAX : pg_number(answer, 0, row, 5));
 	}
 	if (rows > 0) {
 		set(&feeds->suppression_at, pg_text(answer, 0, rows - 1, 0));

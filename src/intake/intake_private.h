@@ -124,7 +124,6 @@ void intake_statement(struct pg_request *request, enum sql_id statement);
 bool intake_try_again(const struct pg_answer *answer, const char *what);
 
 int intake_stripe(const struct intake *intake); /* of the counters */
-int64_t intake_db_now_us(const struct intake *intake);
 
 void lease_open(struct intake *intake);
 void lease_clear(struct intake *intake);

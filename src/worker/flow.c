@@ -155,7 +155,7 @@ static void hold_campaign(struct worker *worker, const struct campaign *campaign
 	pg_add_text(request, SLICE("campaign"));
 	pg_add_text(request, slice_of(text));
 	pg_add_text(request, why);
-	pg_add_number(request, loop_wall_us(worker->loop) + NO_KEY_US);
+	pg_add_number(request, intake_db_now_us(worker->intake) + NO_KEY_US);
 	pg_send(worker->pg, &request, NO_KEY_US, NULL, NULL);
 }
 
@@ -173,7 +173,7 @@ void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why)
 		if (gate_ask(plan, false) == GATE_OPEN) {
 			hold_campaign(worker, plan_campaign(plan), why);
 			holds_on_hold(worker, HOLD_CAMPAIGN, slice_of(text), true,
-				loop_wall_us(worker->loop) + NO_KEY_US, why);
+				intake_db_now_us(worker->intake) + NO_KEY_US, why);
 		}
 		plan_give_back(&plan, NO_KEY_US, SLICE(""));
 		return;

@@ -6,6 +6,8 @@
  *
  * When something becomes forbidden, jobs that wait for it are given back at once;
  * when it is allowed again, all lanes look at their queues.
+ *
+ * What ends at an instant ends by the database's clock, which set it.
  */
 #include "holds.h"
 
@@ -22,7 +24,11 @@ struct hold {
 	enum hold_kind kind;
 	char *name;
 	char *reason;
-	int64_t until_wall_us; /* 0 = until it is released */
+	int64_t until_db_us; /* 0 = until it is released */
+};
+
+struct suppression {
+	int64_t until_db_us;
 };
 
 enum { NEWER, OLDER, GENERATIONS };
@@ -32,12 +38,11 @@ struct holds {
 	struct identities *identities;      /* why a source is out of use but for operators */
 	struct map *holds;                  /* by kind and name: struct hold */
 	struct map *campaigns[GENERATIONS]; /* that do not run, by id: a state's word */
-	struct map *recent[GENERATIONS];    /* by tenant, stream and address: suppressed since */
+	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
 	struct timer rotate;
 	struct timer expire;
 };
 
-static const char suppressed_mark[] = "s";
 static const char paused_mark[] = "p";
 static const char cancelled_mark[] = "c";
 
@@ -48,16 +53,28 @@ static void generations_open(struct map *maps[GENERATIONS])
 	}
 }
 
-static void generations_free(struct map *maps[GENERATIONS])
+static void forget(struct map **map, void (*drop)(void *value))
+{
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(*map, &at, &key, &value)) {
+		drop(value);
+	}
+	map_free(map);
+}
+
+static void generations_free(struct map *maps[GENERATIONS], void (*drop)(void *value))
 {
 	for (size_t i = 0; i < GENERATIONS; i++) {
-		map_free(&maps[i]);
+		forget(&maps[i], drop);
 	}
 }
 
-static void generations_rotate(struct map *maps[GENERATIONS])
+static void generations_rotate(struct map *maps[GENERATIONS], void (*drop)(void *value))
 {
-	map_free(&maps[OLDER]);
+	forget(&maps[OLDER], drop);
 	maps[OLDER] = maps[NEWER];
 	maps[NEWER] = map_new();
 }
@@ -69,18 +86,22 @@ static const void *generations_get(struct map *const maps[GENERATIONS], struct s
 	return newer != NULL ? newer : map_get(maps[OLDER], key);
 }
 
-static void generations_remove(struct map *maps[GENERATIONS], struct slice key)
+static void keep_mark(void *mark)
 {
-	map_remove(maps[NEWER], key);
-	map_remove(maps[OLDER], key);
+	(void)mark; /* a word of ours */
+}
+
+static void drop_suppression(void *suppression)
+{
+	mem_free(suppression);
 }
 
 static void on_rotate(void *owner)
 {
 	struct holds *holds = owner;
 
-	generations_rotate(holds->campaigns);
-	generations_rotate(holds->recent);
+	generations_rotate(holds->campaigns, keep_mark);
+	generations_rotate(holds->recent, drop_suppression);
 	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
 }
 
@@ -143,7 +164,7 @@ static void release(struct holds *holds, enum hold_kind kind, struct slice name)
 /* The first hold whose time is over goes; one a call, because the map may not lose more. */
 static bool expire_one(struct holds *holds)
 {
-	int64_t now_us = loop_wall_us(holds->worker->loop);
+	int64_t now_us = intake_db_now_us(holds->worker->intake);
 	size_t at = 0;
 	struct slice key;
 	void *value;
@@ -151,7 +172,7 @@ static bool expire_one(struct holds *holds)
 	while (map_next(holds->holds, &at, &key, &value)) {
 		struct hold *hold = value;
 
-		if (hold->until_wall_us != 0 && hold->until_wall_us <= now_us) {
+		if (hold->until_db_us != 0 && hold->until_db_us <= now_us) {
 			char *name = mem_string(hold->name);
 
 			release(holds, hold->kind, slice_of(name));
@@ -202,8 +223,8 @@ void holds_free(struct holds **holds)
 	}
 	identities_free(&(*holds)->identities);
 	map_free(&(*holds)->holds);
-	generations_free((*holds)->campaigns);
-	generations_free((*holds)->recent);
+	generations_free((*holds)->campaigns, keep_mark);
+	generations_free((*holds)->recent, drop_suppression);
 	timer_stop(&(*holds)->rotate);
 	timer_stop(&(*holds)->expire);
 	mem_free(*holds);
@@ -220,19 +241,18 @@ static void recent_key(
 	buf_add(out, address);
 }
 
-void holds_on_suppression(
-	void *owner, const struct id *tenant, struct slice address, struct slice stream, bool added)
+/* One that is lifted is noted as well: it covers what an older generation says. */
+void holds_on_suppression(void *owner, const struct id *tenant, struct slice address,
+	struct slice stream, int64_t until_db_us)
 {
 	struct worker *worker = owner;
+	struct suppression *suppression = MEM_NEW(struct suppression);
 	struct buf key;
 
+	suppression->until_db_us = until_db_us;
 	buf_init(&key, 0);
 	recent_key(&key, tenant, stream, address);
-	if (added) {
-		map_put(worker->holds->recent[NEWER], buf_slice(&key), (void *)suppressed_mark);
-	} else {
-		generations_remove(worker->holds->recent, buf_slice(&key));
-	}
+	mem_free(map_put(worker->holds->recent[NEWER], buf_slice(&key), suppression));
 	buf_clear(&key);
 }
 
@@ -253,7 +273,8 @@ void holds_on_campaign(
 
 	(void)tenant;
 	if (slice_equal(state, SLICE("running"))) {
-		generations_remove(holds->campaigns, id_slice(&id));
+		map_remove(holds->campaigns[NEWER], id_slice(&id));
+		map_remove(holds->campaigns[OLDER], id_slice(&id));
 		return;
 	}
 	if (map_get(holds->campaigns[NEWER], id_slice(&id)) == mark) {
@@ -290,7 +311,7 @@ static bool pick_held(void *owner, struct plan *plan)
 }
 
 void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_wall_us, struct slice reason)
+	int64_t until_db_us, struct slice reason)
 {
 	struct worker *worker = owner;
 	struct holds *holds = worker->holds;
@@ -305,7 +326,7 @@ void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool hel
 	hold->kind = kind;
 	hold->name = slice_string(name);
 	hold->reason = slice_string(reason.n > 0 ? reason : SLICE("held by an operator"));
-	hold->until_wall_us = until_wall_us;
+	hold->until_db_us = until_db_us;
 	buf_init(&key, 0);
 	hold_key(&key, kind, name);
 	map_put(holds->holds, buf_slice(&key), hold);
@@ -363,6 +384,13 @@ static void add_hashed(struct buf *out, struct slice address)
 	codec_hex(out, slice_make((const char *)digest, sizeof(digest)));
 }
 
+static bool holds_now(const struct holds *holds, struct slice key)
+{
+	const struct suppression *found = generations_get(holds->recent, key);
+
+	return found != NULL && found->until_db_us > intake_db_now_us(holds->worker->intake);
+}
+
 static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 {
 	const struct slice streams[] = {plan_campaign(plan)->stream, SLICE("*")};
@@ -388,7 +416,7 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 
 		for (size_t f = 0; f < ARRAY_LEN(forms) && !found; f++) {
 			recent_key(&key, &plan_tenant(plan)->id, streams[i], forms[f]);
-			found = generations_get(holds->recent, buf_slice(&key)) != NULL;
+			found = holds_now(holds, buf_slice(&key));
 		}
 	}
 	buf_clear(&hashed);

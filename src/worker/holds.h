@@ -13,11 +13,11 @@ void holds_free(struct holds **holds);
 
 /* The feed events of intake/. */
 void holds_on_suppression(void *owner, const struct id *tenant, struct slice address,
-	struct slice stream, bool added);
+	struct slice stream, int64_t until_db_us);
 void holds_on_campaign(
 	void *owner, const struct id *tenant, const struct id *campaign, struct slice state);
 void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_wall_us, struct slice reason);
+	int64_t until_db_us, struct slice reason);
 
 /* A reload made sources and providers anew: holds them again. */
 void holds_apply(struct holds *holds);

@@ -29,6 +29,7 @@ from penguin import STATES, Shop  # noqa: E402
 from worldlib import BUILD, World  # noqa: E402
 
 MTA = BUILD / "src" / "main" / "penguin-mta"
+AHEAD = BUILD / "tests" / "tools" / "ahead.so"
 VERIFY = BUILD / "tools" / "dkim" / "dkim-verify"
 OCTETS = {"bare_lf", "bare_cr", "nul", "text_long", "8bit", "size"}  # violations of a message's bytes
 DOMAIN = "news.shop.test"
@@ -187,10 +188,18 @@ class Stack:
         return path
 
     def start(self, **change):
+        return self.start_in(None, **change)
+
+    def start_in(self, environment, **change):
         path = self.write_config(**change)
         self.log = open(self.directory / "mta.log", "ab")
-        self.mta = subprocess.Popen([MTA, "-c", path], stderr=self.log)
+        self.mta = subprocess.Popen([MTA, "-c", path], stderr=self.log, env=environment)
         return self
+
+    def start_ahead(self, seconds, **change):
+        """The node's wall clock is so much ahead of the database's."""
+        return self.start_in(dict(os.environ, LD_PRELOAD=str(AHEAD), AHEAD=str(seconds),
+                                  ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"), **change)
 
     def reload(self, **change):
         self.write_config(**change)

@@ -184,10 +184,12 @@ static void on_jobs(void *owner, const struct claimed *claimed, size_t count)
 	timer_set(&cli->tick, cli->last_us);
 }
 
-static void on_suppression(
-	void *owner, const struct id *tenant, struct slice address, struct slice stream, bool added)
+static void on_suppression(void *owner, const struct id *tenant, struct slice address,
+	struct slice stream, int64_t until_db_us)
 {
-	(void)owner;
+	struct cli *cli = owner;
+	bool added = until_db_us > intake_db_now_us(cli->intake);
+
 	(void)tenant;
 	(void)stream;
 	print(added ? "suppression" : "suppression_lifted", NULL, address);
@@ -203,11 +205,11 @@ static void on_campaign(
 }
 
 static void on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_wall_us, struct slice reason)
+	int64_t until_db_us, struct slice reason)
 {
 	(void)owner;
 	(void)kind;
-	(void)until_wall_us;
+	(void)until_db_us;
 	(void)reason;
 	print(held ? "hold" : "hold_released", NULL, name);
 }

@@ -5,14 +5,11 @@ import email.utils
 import json
 import os
 import re
-import subprocess
 import time
 
 import dkim
 import pytest
-from mtalib import BUILD, CONTENT, DOMAIN, MTA, WORLD
-
-AHEAD = BUILD / "tests" / "tools" / "ahead.so"
+from mtalib import CONTENT, DOMAIN, WORLD
 
 
 def records(stack):
@@ -102,16 +99,10 @@ def test_gen_G4_the_date_is_the_first_leases_by_the_databases_clock(stack):
         campaign = s.campaign()
         s.enqueue(campaign, ["ann@d1.test"])
         begun = time.time()
-        path = s.write_config()
-        s.log = open(s.directory / "mta.log", "ab")
-        s.mta = subprocess.Popen([MTA, "-c", path], stderr=s.log, env=dict(
-            os.environ, LD_PRELOAD=str(AHEAD), AHEAD="3600",
-            ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"))
+        s.start_ahead(3600)
         s.wait(campaign, lambda a: s.world.ledger() and a.get("retrying"), timeout=20)
         first = time.time()
-        s.mta.terminate()
-        assert s.mta.wait(30) == 0
-        s.log.close()
+        s.stop()
         # by that clock the retry is due in an hour
         late = s.shop.session.value("SELECT not_before > now() + interval '55 min' FROM penguin.batches")
         assert late, "the clock was not ahead"

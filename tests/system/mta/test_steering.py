@@ -77,6 +77,40 @@ def test_who_is_suppressed_gets_nothing_also_when_it_comes_late(stack):
         s.stop()
 
 
+SUPPRESS = ("INSERT INTO penguin.suppressions (tenant_id, address, reason, expires_at)"
+            " VALUES (%s, %s, 'manual', now() + %s * interval '1 s')")
+
+
+def test_a_suppression_that_has_ended_ends_no_job(stack):
+    """It came while the job was at hand, and ended before its turn."""
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"user{i}@d1.test" for i in range(60)])
+        s.start()
+        s.wait(campaign, lambda a: s.world.ledger() and a.get("leased", 0) > 40)
+        s.shop.session.query(SUPPRESS, s.shop.tenant, "user59@d1.test", 1)
+        assert s.check(campaign) == {"delivered": 60}
+        assert "user59@d1.test" in {line["recipient"] for line in s.world.ledger()}
+        s.stop()
+
+
+def test_what_ends_at_an_instant_ends_by_the_databases_clock(stack):
+    """For half an hour; the node's clock is an hour ahead."""
+    with stack(world=WORLD + SLOW, config={"default_site": {"connections": 1}}) as s:
+        campaign = s.campaign()
+        until_us = int((time.time() + 1800) * 1e6)
+        s.shop.session.run("hold_add", NIL, "domain", "d4.test", "their request", until_us)
+        s.enqueue(campaign, [f"user{i}@d1.test" for i in range(40)] + ["held@d4.test"])
+        s.start_ahead(3600)
+        s.wait(campaign, lambda a: s.world.ledger() and a.get("leased", 0) > 20)
+        s.shop.session.query(SUPPRESS, s.shop.tenant, "user39@d1.test", 1800)
+        account = s.wait(campaign, lambda a: sum(a.get(k, 0) for k in ("delivered", "suppressed")) == 40)
+        assert account == {"delivered": 39, "suppressed": 1, "waiting": 1}
+        reached = {line["recipient"] for line in s.world.ledger()}
+        assert reached == {f"user{i}@d1.test" for i in range(39)}
+        s.stop()
+
+
 def test_a_held_domain_waits_and_goes_when_released(stack):
     with stack() as s:
         campaign = s.campaign()
