@@ -42,8 +42,9 @@ struct attempt {
 	uint64_t size_bytes;
 	int64_t at_us; /* wall clock, when it ended */
 	int64_t duration_us;
-	int64_t due_us; /* wall clock of the next attempt, where state is RETRYING */
-	bool possible_duplicate;
+	int64_t due_us;          /* wall clock of the next attempt, where state is RETRYING */
+	bool possible_duplicate; /* an earlier attempt may have been delivered */
+	bool bytes_differ;       /* from those of the attempt before: a pinned key is gone */
 };
 
 #endif

@@ -235,6 +235,7 @@ static void add_verdict(struct buf *out, const struct attempt *attempt)
 	add_number(out, "attempt", (uint64_t)(unsigned)attempt->number);
 	add_number(out, "duration_ms", (uint64_t)(attempt->duration_us / 1000));
 	add_flag(out, "possible_duplicate", attempt->possible_duplicate);
+	add_flag(out, "bytes_differ", attempt->bytes_differ);
 	if (attempt->state == OUTCOME_RETRYING) {
 		add_time(out, "due", attempt->due_us);
 	}

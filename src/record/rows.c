@@ -16,7 +16,13 @@
 
 enum { REPLY_MAX = 1000, NAME_MAX_BYTES = 320 };
 
-enum { FLAG_POSSIBLE_DUPLICATE = 1, FLAG_ASSUMED_SENT = 4 };
+/* penguin-sql(7); 2 is the statement's, which knows whether we still had the lease */
+enum {
+	FLAG_POSSIBLE_DUPLICATE = 1,
+	FLAG_ASSUMED_SENT = 4,
+	FLAG_BYTES_DIFFER = 8,
+	FLAG_DOUBT_AGAIN = 16,
+};
 
 enum text {
 	TEXT_ENHANCED,
@@ -158,11 +164,13 @@ static void set_job(struct row *row, const struct job *job)
 
 static int flags_of(const struct attempt *attempt)
 {
-	bool assumed =
-		attempt->verdict.action == ACTION_DOUBT && attempt->state == OUTCOME_DELIVERED;
+	bool doubt = attempt->verdict.action == ACTION_DOUBT;
+	bool assumed = doubt && attempt->state == OUTCOME_DELIVERED;
+	bool again = doubt && attempt->state == OUTCOME_RETRYING;
 
 	return (attempt->possible_duplicate ? FLAG_POSSIBLE_DUPLICATE : 0) |
-		(assumed ? FLAG_ASSUMED_SENT : 0);
+		(assumed ? FLAG_ASSUMED_SENT : 0) |
+		(attempt->bytes_differ ? FLAG_BYTES_DIFFER : 0) | (again ? FLAG_DOUBT_AGAIN : 0);
 }
 
 void rows_add(struct rows *rows, const struct attempt *attempt)

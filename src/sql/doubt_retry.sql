@@ -1,4 +1,5 @@
--- Sends a job again of which it is not known whether it was sent (on_in_doubt: hold).
+-- Sends a job again of which it is not known whether it was sent (on_in_doubt: hold).  Its
+-- attempts are possible duplicates from here on, which u=1 says to the worker.
 -- $1 tenant_id uuid, $2 job_id uuid
 -- $3 batch_id uuid: UUIDv7, new
 -- $4 stripe int: of the counters
@@ -24,8 +25,8 @@ WITH doubtful AS MATERIALIZED (
 	SET in_doubt = s.in_doubt + excluded.in_doubt
 ), filed AS (
 	INSERT INTO penguin.batches
-		(tenant_id, id, campaign_id, pool, priority, state, jobs, attempt_no)
-	SELECT d.tenant_id, $3::uuid, d.campaign_id, d.pool, d.priority, 'retrying',
+		(tenant_id, id, campaign_id, pool, priority, state, keys, jobs, attempt_no)
+	SELECT d.tenant_id, $3::uuid, d.campaign_id, d.pool, d.priority, 'retrying', 'u=1',
 		ARRAY[d.id], ARRAY[d.attempt_no + 1]
 	FROM doubtful d
 )

@@ -64,7 +64,6 @@ static void retry_or_expire(const struct plan *plan, struct attempt *attempt)
 
 static void decide_doubt(const struct plan *plan, struct attempt *attempt)
 {
-	attempt->possible_duplicate = true;
 	switch (plan_campaign(plan)->on_in_doubt) {
 	case ON_IN_DOUBT_ASSUME_SENT:
 		attempt->state = OUTCOME_DELIVERED;

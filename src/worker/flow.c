@@ -67,11 +67,24 @@ static bool pass_gate(struct plan *plan)
 	return false;
 }
 
+/* What an earlier attempt has pinned; else what there is now. */
+static void take_pins(struct plan *plan)
+{
+	struct job *job = plan->job;
+	struct pins pins = {0};
+	bool pinned = pins_parse(job->keys, &pins) && pins.token_key != 0;
+
+	job->possible_duplicate = job->possible_duplicate || pins.doubt;
+	plan->token_key = pinned ? pins.token_key : token_ring_newest(plan->worker->tokens);
+	plan->tracking_domain = pinned ? pins.tracking_domain : plan_tenant(plan)->tracking_domain;
+	plan->key_pins = pins.keys;
+	plan->unpinned = job->keys.n > 0 && !pinned;
+}
+
 static void begin(struct worker *worker, struct job *job)
 {
 	struct plan *plan = plan_new(worker, job);
 	enum address_fault fault = address_parse(slice_trim(job->recipient), &plan->address);
-	struct pins pins;
 
 	if (worker->stop != NULL) {
 		plan_give_back(&plan, 0, SLICE(""));
@@ -87,14 +100,7 @@ static void begin(struct worker *worker, struct job *job)
 		plan_skip(&plan, OUTCOME_EXPIRED, SLICE("its lifetime is over"));
 		return;
 	}
-	if (pins_parse(job->keys, &pins) && pins.token_key != 0) {
-		plan->token_key = pins.token_key;
-		plan->tracking_domain = pins.tracking_domain;
-		plan->key_pins = pins.keys;
-	} else {
-		plan->token_key = token_ring_newest(worker->tokens);
-		plan->tracking_domain = plan_tenant(plan)->tracking_domain;
-	}
+	take_pins(plan);
 	if (pass_gate(plan)) {
 		contents_find(worker->contents, plan);
 	}
@@ -387,11 +393,12 @@ void flow_again(struct plan *plan)
 	route(plan);
 }
 
-/* What was pinned goes with the retry. */
-static void pin(struct plan *plan)
+/* What was pinned goes with the retry, and the doubt of this attempt with all that follow. */
+static void pin(struct plan *plan, const struct attempt *attempt)
 {
 	struct pins pins = {
 		.token_key = plan->token_key,
+		.doubt = plan->job->possible_duplicate || attempt->verdict.action == ACTION_DOUBT,
 		.tracking_domain = plan->tracking_domain,
 		.keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE(""),
 	};
@@ -401,6 +408,15 @@ static void pin(struct plan *plan)
 	pins_add(&text, &pins);
 	plan->job->keys = intake_keep(plan->job->batch, buf_slice(&text));
 	buf_clear(&text);
+}
+
+/* Whether the message that was offered is another than the one of the attempt before. */
+static bool bytes_differ(const struct plan *plan, const struct attempt *attempt)
+{
+	struct slice keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE("");
+
+	return attempt->size_bytes > 0 &&
+		(plan->unpinned || (plan->key_pins.n > 0 && !slice_equal(plan->key_pins, keys)));
 }
 
 static struct attempt *complete(struct plan *plan, struct attempt *attempt)
@@ -414,6 +430,7 @@ static struct attempt *complete(struct plan *plan, struct attempt *attempt)
 	attempt->number =
 		plan->job->attempts + (attempt->evidence.failure == FAILURE_DNS_TEMPORARY ? 0 : 1);
 	attempt->possible_duplicate = plan->job->possible_duplicate;
+	attempt->bytes_differ = bytes_differ(plan, attempt);
 	if (attempt->recipient.n == 0) {
 		attempt->recipient = plan->address.length > 0 ? address_text(&plan->address)
 							      : plan->job->recipient;
@@ -433,7 +450,7 @@ void flow_finish(struct plan **take, struct attempt *attempt)
 	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
 	ending_decide(plan, attempt);
 	if (!outcome_is_final(attempt->state)) {
-		pin(plan);
+		pin(plan, attempt);
 	}
 	record_attempt(plan->worker->record, attempt);
 	plan_free(&plan);

@@ -91,6 +91,7 @@ struct plan {
 	struct load *site_load;
 	unsigned again; /* times it was put back without an attempt */
 	uint8_t token_key;
+	bool unpinned;                /* what an earlier attempt had pinned is not known */
 	struct slice key_pins;        /* of the DKIM keys; empty = none pinned yet */
 	struct slice tracking_domain; /* pinned */
 };

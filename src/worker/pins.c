@@ -10,6 +10,9 @@
 void pins_add(struct buf *out, const struct pins *pins)
 {
 	buf_add_format(out, "t=%u", pins->token_key);
+	if (pins->doubt) {
+		buf_add_text(out, " u=1");
+	}
 	if (pins->tracking_domain.n > 0) {
 		buf_add_text(out, " h=");
 		buf_add(out, pins->tracking_domain);
@@ -47,6 +50,8 @@ bool pins_parse(struct slice text, struct pins *ret_pins)
 		}
 		if (slice_starts(part, SLICE("h="))) {
 			pins.tracking_domain = slice_from(part, 2);
+		} else if (slice_equal(part, SLICE("u=1"))) {
+			pins.doubt = true;
 		} else if (!slice_starts(part, SLICE("t=")) ||
 			!read_token_key(slice_from(part, 2), &pins.token_key)) {
 			return false;

@@ -183,6 +183,25 @@ def test_smtp_R4_a_partial_is_as_it_was_when_the_content_was_made(stack):
         s.stop()
 
 
+def test_smtp_R4_bytes_that_cannot_be_the_same_are_flagged(stack):
+    """The pinned key is gone from disk when the second attempt is made, and not when the third is."""
+    rule = "\nrules:\n  - {at: dot, nth: 1-2, reply: 451 4.3.0 later, accept: true}\n"
+    with stack(world=WORLD + rule, config={"retry": {"first": "3s", "max": "3s"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: a.get("retrying") == 1)
+        (old,) = (s.directory / "keys").rglob("r1.pem")
+        s.add_key("n1")
+        old.unlink()
+        s.reload(limits={"jobs": 500})
+        s.wait(campaign)
+        assert [row["flags"] for row in s.attempts(campaign)] == [0, 8, 0]
+        first, second, third = (p.read_bytes() for p in sorted(s.boxes.rglob("*.eml")))
+        assert first != second == third
+        s.stop()
+
+
 def test_a_wrong_file_is_refused_and_the_old_one_goes_on(stack):
     with stack() as s:
         campaign = s.campaign()

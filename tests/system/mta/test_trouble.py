@@ -1,7 +1,9 @@
 """Hosts, networks, Postgres and we ourselves fail: nothing is lost."""
+import json
 import time
 
 from mtalib import WORLD
+from penguin import uuid7
 
 
 def people(n, domains=50):
@@ -75,9 +77,31 @@ def test_smtp_M14_a_lost_answer_to_the_dot_is_in_doubt_and_sent_again(stack):
         s.wait(campaign)
         assert s.account(campaign) == {"delivered": 1}
         first, second = s.attempts(campaign)
-        assert first["flags"] & 1 and first["phase"] == "dot"  # possible duplicate: said, not hidden
+        assert first["phase"] == "dot"
+        assert [first["flags"], second["flags"]] == [16, 1]  # in doubt, possible duplicate: said, not hidden
+        assert s.shop.session.value("SELECT sum(duplicates) FROM penguin.campaign_stats") == 1
+        lines = [json.loads(line) for line in (s.directory / "delivery.log").read_text().splitlines()]
+        assert [(line["action"], line["possible_duplicate"]) for line in lines] == [("doubt", False), ("deliver", True)]
         assert [line["job"] for line in s.world.ledger()] == [job, job]
         assert len({line["sha256"] for line in s.world.ledger()}) == 1
+        s.stop()
+
+
+def test_smtp_M14_who_sends_a_doubt_again_by_hand_is_told_that_it_is_one(stack):
+    """on_in_doubt: hold; the operator decides that it goes again, and the receiver puts that off once."""
+    rule = ("\nrules:\n  - {at: dot, nth: 1-1, accept: true, then: reset}\n"
+            "  - {at: dot, nth: 1-1, reply: 451 4.3.0 later}\n")
+    with stack(world=WORLD + rule) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = 'hold'")
+        (job,) = s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign)
+        assert s.account(campaign) == {"in_doubt": 1}
+        assert s.shop.session.run("doubt_retry", s.shop.tenant, job, uuid7(), 0)
+        assert s.wait(campaign) == {"delivered": 1}
+        assert [row["flags"] & 17 for row in s.attempts(campaign)] == [0, 1, 1]
+        assert [line["job"] for line in s.world.ledger()] == [job, job]
         s.stop()
 
 

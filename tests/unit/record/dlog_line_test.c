@@ -27,7 +27,7 @@ static const char golden[] =
 	"\"provider\":\"gmail\",\"category\":\"invalid-recipient\",\"scope\":\"recipient\","
 	"\"action\":\"bounce\",\"phase\":\"rcpt\",\"failure\":null,"
 	"\"attempt_id\":\"019ab3f0-0000-7000-8000-000000000005\",\"attempt\":2,"
-	"\"duration_ms\":12,\"possible_duplicate\":false,\"nodeid\":\"n1\",\"state\":\"bounced\","
+	"\"duration_ms\":12,\"possible_duplicate\":false,\"bytes_differ\":false,\"nodeid\":\"n1\",\"state\":\"bounced\","
 	"\"tenant_id\":\"11111111-1111-4111-8111-111111111111\",\"tenant\":\"Acme Corp\","
 	"\"campaign_id\":\"01900000-0000-7000-8000-000000000002\",\"campaign\":\"summer:sale\","
 	"\"meta\":{}}\n";

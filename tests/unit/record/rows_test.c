@@ -55,6 +55,49 @@ Test(rows, columns_are_those_of_the_statement)
 	rows_free(&rows);
 }
 
+/* penguin-sql(7) says what each is; 2 is added by the statement. */
+Test(rows, flags)
+{
+	static const struct {
+		const char *label;
+		enum action action;
+		enum outcome state;
+		bool possible_duplicate, bytes_differ;
+		const char *want;
+	} table[] = {
+		{"delivered", ACTION_DELIVER, OUTCOME_DELIVERED, false, false, "{0}"},
+		{"delivered behind a doubt", ACTION_DELIVER, OUTCOME_DELIVERED, true, false, "{1}"},
+		{"deferred behind a doubt", ACTION_RETRY, OUTCOME_RETRYING, true, false, "{1}"},
+		{"with other bytes", ACTION_DELIVER, OUTCOME_DELIVERED, false, true, "{8}"},
+		{"in doubt, again", ACTION_DOUBT, OUTCOME_RETRYING, false, false, "{16}"},
+		{"in doubt, held", ACTION_DOUBT, OUTCOME_IN_DOUBT, false, false, "{0}"},
+		{"in doubt, assumed", ACTION_DOUBT, OUTCOME_DELIVERED, false, false, "{4}"},
+		{"in doubt twice", ACTION_DOUBT, OUTCOME_RETRYING, true, false, "{17}"},
+	};
+	struct id worker = id_random();
+	struct sample s;
+
+	sample_init(&s);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct attempt attempt = sample_attempt(&s);
+		struct rows *rows = rows_new();
+		struct pg_request *request = pg_request_new();
+
+		attempt.verdict.action = table[i].action;
+		attempt.state = table[i].state;
+		attempt.possible_duplicate = table[i].possible_duplicate;
+		attempt.bytes_differ = table[i].bytes_differ;
+		rows_add(rows, &attempt);
+		pg_statement(request, "report");
+		rows_write(rows, 0, 1, &worker, request);
+		cr_expect(slice_equal(pg_parameter_text(request, 23), slice_of(table[i].want)),
+			"%s: %.*s", table[i].label, (int)pg_parameter_text(request, 23).n,
+			pg_parameter_text(request, 23).p);
+		pg_request_drop(&request);
+		rows_free(&rows);
+	}
+}
+
 /* Each tenant's rows stand together, in the order they came. */
 Test(rows, sorted_by_tenant)
 {
