@@ -3,7 +3,6 @@ import email
 import email.policy
 import email.utils
 import json
-import os
 import re
 import time
 
