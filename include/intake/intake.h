@@ -95,6 +95,9 @@ void intake_set_sources(struct intake *intake, const struct slice *sources, size
 /* Stops claiming at once; the lease and the feeds go on: for a drain. */
 void intake_stop(struct intake *intake);
 
+/* A claim is under way: it may still bring jobs. */
+bool intake_claims(const struct intake *intake);
+
 /* Gives the lease back (all batches must be closed or given back) and calls on_done. */
 void intake_close(struct intake *intake, void (*on_done)(void *owner), void *owner);
 void intake_free(struct intake **intake);

@@ -30,6 +30,7 @@ struct chore {
 	int64_t period_us; /* 0 = only when there is reason to; -1 = settings.sweep_us */
 	struct pg_request *(*ask)(struct intake *intake); /* NULL: nothing to do */
 	bool (*done)(struct intake *intake, const struct pg_answer *answer); /* there is more */
+	bool (*refused)(struct intake *intake); /* the same; NULL: it is due when it is */
 };
 
 enum { SWEEP, INBOX, FOLD, OVERDUE, STEAL, TAKE_OVER, DOUBT, LEARN };
@@ -99,6 +100,7 @@ void chores_inbox(struct intake *intake, const struct id *tenant)
 static struct pg_request *ask_inbox(struct intake *intake)
 {
 	struct chores *chores = &intake->chores;
+	struct id salt = id_random();
 	struct pg_request *request;
 
 	if (chores->inboxes_count == 0) {
@@ -107,19 +109,34 @@ static struct pg_request *ask_inbox(struct intake *intake)
 	request = intake_request(SQL_INBOX_MOVE);
 	pg_add_id(request, &chores->inboxes[0]);
 	pg_add_number(request, INBOX_ROWS);
+	pg_add_id(request, &salt);
 	return request;
 }
 
-/* The tenant goes to the end of the line, or out of it. */
-static bool done_inbox(struct intake *intake, const struct pg_answer *answer)
+static struct id leave_line(struct chores *chores)
 {
-	struct chores *chores = &intake->chores;
 	struct id tenant = chores->inboxes[0];
 
 	chores->inboxes_count--;
 	for (size_t i = 0; i < chores->inboxes_count; i++) {
 		chores->inboxes[i] = chores->inboxes[i + 1];
 	}
+	return tenant;
+}
+
+/* The next poll brings it back; until then it is the others' turn. */
+static bool refused_inbox(struct intake *intake)
+{
+	(void)leave_line(&intake->chores);
+	return intake->chores.inboxes_count > 0;
+}
+
+/* The tenant goes to the end of the line, or out of it. */
+static bool done_inbox(struct intake *intake, const struct pg_answer *answer)
+{
+	struct chores *chores = &intake->chores;
+	struct id tenant = leave_line(chores);
+
 	if (pg_number(answer, 0, 0, 0) >= INBOX_ROWS) {
 		chores->inboxes[chores->inboxes_count++] = tenant;
 	}
@@ -291,14 +308,14 @@ static bool done_learn(struct intake *intake, const struct pg_answer *answer)
 }
 
 static const struct chore table[] = {
-	[SWEEP] = {"ready_sweep", -1, ask_sweep, done_sweep},
-	[INBOX] = {"inbox_move", 0, ask_inbox, done_inbox},
-	[FOLD] = {"fold_sweep", -1, ask_fold, done_fold},
-	[OVERDUE] = {"campaign_overdue", 30 * TIME_SECOND_US, ask_overdue, done_overdue},
-	[STEAL] = {"mark_dead", 30 * TIME_SECOND_US, ask_steal, done_steal},
-	[TAKE_OVER] = {"take_over", 30 * TIME_SECOND_US, ask_take_over, done_take_over},
-	[DOUBT] = {"lease_sweep", 0, ask_doubt, done_doubt},
-	[LEARN] = {"domain_learn", 30 * TIME_SECOND_US, learn_request, done_learn},
+	[SWEEP] = {"ready_sweep", -1, ask_sweep, done_sweep, NULL},
+	[INBOX] = {"inbox_move", 0, ask_inbox, done_inbox, refused_inbox},
+	[FOLD] = {"fold_sweep", -1, ask_fold, done_fold, NULL},
+	[OVERDUE] = {"campaign_overdue", 30 * TIME_SECOND_US, ask_overdue, done_overdue, NULL},
+	[STEAL] = {"mark_dead", 30 * TIME_SECOND_US, ask_steal, done_steal, NULL},
+	[TAKE_OVER] = {"take_over", 30 * TIME_SECOND_US, ask_take_over, done_take_over, NULL},
+	[DOUBT] = {"lease_sweep", 0, ask_doubt, done_doubt, NULL},
+	[LEARN] = {"domain_learn", 30 * TIME_SECOND_US, learn_request, done_learn, NULL},
 };
 
 _Static_assert(ARRAY_LEN(table) <= CHORES_MAX, "a due time for each");
@@ -341,7 +358,8 @@ static bool on_chore(struct intake *intake, const struct pg_answer *answer, void
 	(void)context;
 	chores->busy = false;
 	if (answer->status != PG_DONE) {
-		if (intake_try_again(answer, table[chore].name)) {
+		if (intake_try_again(answer, table[chore].name) ||
+			(table[chore].refused != NULL && table[chore].refused(intake))) {
 			chores->due_us[chore] = loop_now_us(intake->loop) + TIME_SECOND_US;
 		}
 	} else if (table[chore].done(intake, answer)) {

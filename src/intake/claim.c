@@ -98,6 +98,11 @@ static void poll(void *owner)
 	intake_ask(intake, &request, POLL_WAIT_US, on_polled, NULL);
 }
 
+bool intake_claims(const struct intake *intake)
+{
+	return intake->claimer.claiming;
+}
+
 void claimer_poll_now(struct intake *intake)
 {
 	if (intake->lease.started) {

@@ -345,6 +345,13 @@ static void forget_batch(struct batch *batch)
 	batch->ledger = NULL;
 }
 
+static void forget_filed(const struct filings *filings, size_t from)
+{
+	for (size_t i = from; i < filings->count; i++) {
+		forget_batch(filings->items[i].job->batch);
+	}
+}
+
 void record_close(struct record **record)
 {
 	struct record *r = *record;
@@ -363,6 +370,8 @@ void record_close(struct record **record)
 	for (size_t i = r->round.closes_done; i < r->round.closes_count; i++) {
 		forget_batch(r->round.closes[i]);
 	}
+	forget_filed(&r->round.filings, r->round.filings_done);
+	forget_filed(&r->pending, 0);
 	r->gone = true;
 	if (!r->busy) {
 		record_end(r);

@@ -1,5 +1,7 @@
 -- What waits of a campaign that has ended is counted as cancelled (or, of a finished one, as
--- expired), some batches a step.  Repeat until no batch comes back.
+-- expired), some batches a step.  A job that a lost worker or an earlier attempt has brought
+-- to an end counts as what it ended as; verify has the same rule.  Repeat until no batch
+-- comes back.
 -- $1 tenant_id uuid, $2 campaign_id uuid
 -- $3 stripe int: of the counters
 -- $4 limit int: batches
@@ -16,16 +18,43 @@ WITH chosen AS MATERIALIZED (
 	DELETE FROM penguin.batches b
 	USING chosen x
 	WHERE b.tenant_id = x.tenant_id AND b.id = x.id AND b.owner IS NULL
-	RETURNING b.tenant_id, b.campaign_id, b.size, x.state
-), counted AS (
-	INSERT INTO penguin.campaign_stats AS s
-		(tenant_id, campaign_id, stripe, cancelled, expired)
-	SELECT g.tenant_id, g.campaign_id, $3::int,
-		coalesce(sum(g.size) FILTER (WHERE g.state = 'cancelled'), 0),
-		coalesce(sum(g.size) FILTER (WHERE g.state = 'finished'), 0)
+	RETURNING b.tenant_id, b.campaign_id, b.size,
+		CASE x.state WHEN 'cancelled' THEN 'cancelled' ELSE 'expired' END AS state,
+		b.jobs, b.suspect OR b.attempt_no IS NOT NULL AS tried,
+		least(b.first_leased_at, (SELECT min(f.at) FROM unnest(b.first_at) AS f (at)))
+			AS since
+), fate AS (
+	SELECT g.tenant_id, g.campaign_id, g.state, g.size AS n FROM gone g WHERE NOT g.tried
+	UNION ALL
+	SELECT g.tenant_id, g.campaign_id, coalesce(e.state, g.state), 1
 	FROM gone g
-	GROUP BY g.tenant_id, g.campaign_id
+	CROSS JOIN LATERAL unnest(g.jobs) AS m (id)
+	LEFT JOIN LATERAL (
+		SELECT x.state FROM penguin.attempts x
+		WHERE x.tenant_id = g.tenant_id AND x.job_id = m.id AND x.state <> 'retrying'
+			AND x.id >= (lpad(to_hex(coalesce((extract(epoch FROM g.since) * 1000)::bigint
+				- 86400000, 0)), 12, '0') || '70008000000000000000')::uuid
+		ORDER BY x.flags & 2, x.id DESC
+		LIMIT 1) e ON true
+	WHERE g.tried
+), counted AS (
+	INSERT INTO penguin.campaign_stats AS s (tenant_id, campaign_id, stripe, delivered, bounced,
+		expired, suppressed, cancelled, failed, in_doubt)
+	SELECT f.tenant_id, f.campaign_id, $3::int,
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'delivered'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'bounced'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'expired'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'suppressed'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'cancelled'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'failed'), 0),
+		coalesce(sum(f.n) FILTER (WHERE f.state = 'in_doubt'), 0)
+	FROM fate f
+	GROUP BY f.tenant_id, f.campaign_id
 	ON CONFLICT (tenant_id, campaign_id, stripe) DO UPDATE
-	SET cancelled = s.cancelled + excluded.cancelled, expired = s.expired + excluded.expired
+	SET delivered = s.delivered + excluded.delivered,
+		bounced = s.bounced + excluded.bounced, expired = s.expired + excluded.expired,
+		suppressed = s.suppressed + excluded.suppressed,
+		cancelled = s.cancelled + excluded.cancelled, failed = s.failed + excluded.failed,
+		in_doubt = s.in_doubt + excluded.in_doubt
 )
 SELECT count(*) AS batches, coalesce(sum(size), 0) AS jobs FROM gone

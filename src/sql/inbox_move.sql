@@ -3,6 +3,8 @@
 -- Repeat while $2 rows come back as taken.
 -- $1 tenant_id uuid
 -- $2 limit int: rows
+-- $3 salt text: random; new batches are named by it and their first job, so that nothing
+--	that is there can be in the way
 -- rows: taken bigint, added bigint
 WITH chosen AS MATERIALIZED (
 	SELECT i.tenant_id, i.id
@@ -37,11 +39,18 @@ WITH chosen AS MATERIALIZED (
 ), batched AS (
 	INSERT INTO penguin.batches
 		(tenant_id, id, campaign_id, pool, tag, priority, jobs, not_before)
-	SELECT s.tenant_id, (array_agg(s.id ORDER BY s.n))[1], s.campaign_id, c.pool, s.tag,
-		c.priority, array_agg(s.id ORDER BY s.n), coalesce(s.not_before, now())
-	FROM sorted s
-	JOIN penguin.campaigns c ON c.tenant_id = s.tenant_id AND c.id = s.campaign_id
-	GROUP BY s.tenant_id, s.campaign_id, c.pool, c.priority, s.tag, s.not_before,
-		(s.n - 1) / 500
+	SELECT p.tenant_id, (left(p.first, 20) || substr(p.digest, 1, 3) || '-'
+			|| substr(p.digest, 4, 12))::uuid,
+		p.campaign_id, p.pool, p.tag, p.priority, p.jobs, p.not_before
+	FROM (
+		SELECT s.tenant_id, (array_agg(s.id::text ORDER BY s.n))[1] AS first,
+			md5((array_agg(s.id::text ORDER BY s.n))[1] || $3::text) AS digest,
+			s.campaign_id, c.pool, s.tag, c.priority, array_agg(s.id ORDER BY s.n) AS jobs,
+			coalesce(s.not_before, now()) AS not_before
+		FROM sorted s
+		JOIN penguin.campaigns c ON c.tenant_id = s.tenant_id AND c.id = s.campaign_id
+		GROUP BY s.tenant_id, s.campaign_id, c.pool, c.priority, s.tag, s.not_before,
+			(s.n - 1) / 500
+	) p
 )
 SELECT (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM added) AS added

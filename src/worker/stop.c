@@ -8,6 +8,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/time.h"
+
+#define CLAIM_LOOK_US (TIME_SECOND_US / 50)
 
 enum stop_step {
 	STOP_DRAINING,  /* jobs at hand */
@@ -53,7 +56,9 @@ static void advance(void *owner)
 
 	switch (stop->step) {
 	case STOP_DRAINING:
-		if (worker->at_hand == 0) {
+		if (intake_claims(worker->intake)) { /* what it brings goes back as well */
+			timer_set(&stop->look, loop_now_us(worker->loop) + CLAIM_LOOK_US);
+		} else if (worker->at_hand == 0) {
 			stop->step = STOP_REPORTING;
 			record_flush(worker->record, on_flushed, stop);
 		}

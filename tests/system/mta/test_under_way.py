@@ -203,3 +203,19 @@ def test_smtp_M14_a_reset_behind_the_354_is_sent_again_without_a_doubt(stack):
         assert s.check(campaign) == {"delivered": 1}
         assert [row["flags"] & 1 for row in s.attempts(campaign)] == [0, 0]
         s.stop()
+
+
+def test_term_while_a_claim_is_under_way_leaves_nothing_leased(stack):
+    """Postgres thinks about the claim; what it brings goes back, and nobody takes it for sent."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.shop.session.query("CREATE FUNCTION penguin.think() RETURNS trigger LANGUAGE plpgsql AS"
+                             " $$ BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END $$")
+        s.shop.session.query("CREATE TRIGGER think BEFORE UPDATE ON penguin.batches FOR EACH ROW"
+                             " WHEN (OLD.owner IS NULL AND NEW.owner IS NOT NULL) EXECUTE FUNCTION penguin.think()")
+        s.enqueue(campaign, people(5, 1))
+        s.start()
+        time.sleep(1.2)
+        s.stop()
+        assert s.account(campaign) == {"waiting": 5}
+        assert s.shop.session.value("SELECT count(*) FROM penguin.batches WHERE suspect OR owner IS NOT NULL") == 0

@@ -267,3 +267,18 @@ def test_tenant_Q2_inboxes_that_cannot_be_moved_hold_up_nobodys(shop, run):
     assert len(claim_jobs(run(idle_ms=2000).finish())) == 1
     assert shop.account(campaign) == {"delivered": 1}
     assert shop.session.value("SELECT count(*) FROM penguin.inbox") == 20
+
+
+def test_an_inbox_that_is_refused_holds_up_nobodys(database, shop, run):
+    """The server refuses the rows of one tenant; the others' are moved, again and again."""
+    from penguin import Shop
+    bad = Shop(database, "bad")
+    shop.session.query("CREATE FUNCTION penguin.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                       " $$ BEGIN RAISE 'not this one' USING ERRCODE = '23514'; END $$")
+    shop.session.query("CREATE TRIGGER refuse BEFORE INSERT ON penguin.jobs FOR EACH ROW"
+                       f" WHEN (NEW.tenant_id = '{bad.tenant}') EXECUTE FUNCTION penguin.refuse()")
+    for one in (bad, shop):
+        one.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'ok@b.example')",
+                          one.tenant, uuid7(), one.campaign())
+    assert len(claim_jobs(run(idle_ms=4000).finish())) == 1
+    assert shop.session.query("SELECT tenant_id::text FROM penguin.inbox") == [(bad.tenant,)]

@@ -324,7 +324,7 @@ def test_tenant_Q1_ids_of_another_lead_nowhere(listed, shop, other, worker):
     assert {(j["recipient"], j["vars"], j["suppressed"], j["tried"]) for j in worker.jobs(batches)} == {
         (None, None, "", False)}
     assert worker.session.run("content_read", shop.tenant, content, 1) == []
-    worker.session.run("inbox_move", shop.tenant, 100)
+    worker.session.run("inbox_move", shop.tenant, 100, "salt")
     assert all_of(other) == before
     assert worker.session.query("SELECT count(*) FROM penguin.jobs WHERE campaign_id = %s AND tenant_id <> %s",
                                 other.campaign_id, other.tenant) == [(0,)]
@@ -339,7 +339,7 @@ def test_tenant_Q1_what_others_write_to_is_not_known(app, shop, other):
     app.query("SELECT penguin.enqueue(%s, %s, %s::uuid[], %s)", shop.tenant, campaign, [uuid7()], [SECRET])
     app.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, %s)",
               shop.tenant, uuid7(), campaign, SECRET)
-    other.session.run("inbox_move", shop.tenant, 100)
+    other.session.run("inbox_move", shop.tenant, 100, "salt")
     tags = "SELECT tag, count(*) FROM penguin.batches WHERE campaign_id = %s GROUP BY 1"
     assert app.query(tags, campaign) == [("other", 3)]
     other.session.run("enqueue_jobs", other.tenant, other.campaign_id, [uuid7()], [SECRET], [None], [None], None)

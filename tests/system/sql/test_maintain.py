@@ -112,7 +112,7 @@ def test_erase_leaves_no_address_and_no_gap(shop, worker):
     for table in ("jobs", "attempts", "suppressions", "inbox"):
         text = str(shop.session.query(f"SELECT to_jsonb(t)::text FROM penguin.{table} t"))
         assert "ann@x" not in text.lower(), table
-    shop.session.run("inbox_move", shop.tenant, 10)
+    shop.session.run("inbox_move", shop.tenant, 10, "salt")
     assert shop.account(campaign) == {"waiting": 3, "bounced": 1}
     jobs = worker.jobs(worker.claim((shop.tenant, "default", "other", 10, 10)))
     hashed = "sha256:" + hashlib.sha256(b"ann@x.example").hexdigest()

@@ -1,7 +1,9 @@
 """Claim, split, report, retry, close: the accounting holds after every step."""
+import threading
 import time
 import uuid
 
+import pytest
 from penguin import NIL, Session, Shop, Worker, literal, now_us, text_of, uuid7
 
 HOUR_US = 3600 * 10**6
@@ -527,14 +529,14 @@ def test_doubt_is_a_state_that_the_operator_ends(shop, worker):
     worker.close([batch], in_doubt=1, delivered=1)
     assert shop.account(campaign) == {"in_doubt": 1, "delivered": 1}
     doubtful, sure = jobs[0]["id"], jobs[1]["id"]
-    assert worker.session.run("doubt_retry", shop.tenant, sure, uuid7(), 0) == []
-    assert worker.session.run("doubt_retry", shop.tenant, doubtful, uuid7(), 0)
-    assert worker.session.run("doubt_retry", shop.tenant, doubtful, uuid7(), 0) == []
+    assert worker.session.run("doubt_retry", shop.tenant, sure, 0) == []
+    assert worker.session.run("doubt_retry", shop.tenant, doubtful, 0)
+    assert worker.session.run("doubt_retry", shop.tenant, doubtful, 0) == []
     assert shop.account(campaign) == {"retrying": 1, "delivered": 1}
     again = worker.claim(key(shop, 1))
     worker.report(members(worker, again), "delivered", attempt_no=3)
     worker.close(again)
-    assert worker.session.run("doubt_retry", shop.tenant, doubtful, uuid7(), 0) == []
+    assert worker.session.run("doubt_retry", shop.tenant, doubtful, 0) == []
     assert shop.account(campaign) == {"delivered": 2}
 
 
@@ -588,6 +590,57 @@ def test_cancelled_and_finished_campaigns_are_folded(shop, worker):
         assert sum(account.values()) == 1700 and account["cancelled"] >= 100
     overdue = shop.campaign(not_after_us=now_us() - 1)
     assert [r["id"] for r in worker.session.run("campaign_overdue", 5)] == [overdue]
+
+
+@pytest.mark.parametrize("end, state", [("campaign_cancel", "cancelled"), ("campaign_finish", "expired")])
+def test_what_had_ended_before_its_campaign_did_is_counted_so(shop, worker, end, state):
+    """A worker died with a batch of which it had reported a part; nobody claimed it before the campaign ended."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 10)
+    jobs = worker.jobs(worker.claim(key(shop, 10)))
+    worker.report(jobs[:4], "delivered", campaign=campaign)
+    worker.report(jobs[4:6], "bounced", campaign=campaign)
+    worker.report(jobs[6:7], "retrying", campaign=campaign)
+    worker.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", worker.id)
+    assert worker.session.run("take_over", 10)
+    worker.session.run(end, shop.tenant, campaign, "no more")
+    assert worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)[0]["jobs"] == 10
+    assert shop.account(campaign) == {"delivered": 4, "bounced": 2, state: 4}
+
+
+def test_a_doubt_that_is_tried_again_and_cancelled_is_a_doubt(shop, worker):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    held = worker.claim(key(shop, 10))
+    job = worker.jobs(held)[0]
+    worker.report([job], "in_doubt", campaign=campaign)
+    worker.close(held, in_doubt=1, attempts=1)
+    assert worker.session.run("doubt_retry", shop.tenant, job["id"], 0)
+    worker.session.run("campaign_cancel", shop.tenant, campaign, "no more")
+    worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)
+    assert shop.account(campaign) == {"in_doubt": 1}
+
+
+def test_two_who_try_a_doubt_again_file_it_once(database, shop, worker):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    held = worker.claim(key(shop, 10))
+    job = worker.jobs(held)[0]
+    worker.report([job], "in_doubt", campaign=campaign)
+    worker.close(held, in_doubt=1, attempts=1)
+    first, second = Session(database, autocommit=False), Session(database, autocommit=False)
+    assert first.run("doubt_retry", shop.tenant, job["id"], 0)
+    rows = []
+    other = threading.Thread(target=lambda: rows.append(second.run("doubt_retry", shop.tenant, job["id"], 0)))
+    other.start()
+    time.sleep(0.5)
+    first.connection.commit()
+    other.join(20)
+    second.connection.commit()
+    assert rows == [[]]
+    assert shop.account(campaign) == {"retrying": 1}
+    first.close()
+    second.close()
 
 
 def test_tenant_Q9_feeds_hide_what_is_not_settled(database, shop):

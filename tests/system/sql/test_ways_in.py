@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from penguin import NIL, SQL, uuid7
+from penguin import NIL, SQL, Shop, uuid7
 
 MANUAL = SQL.parents[1] / "man" / "penguin-sql.7"
 
@@ -34,7 +34,7 @@ def by_enqueue_jobs(shop, campaign, ids, recipients):
 
 def move(shop):
     assert shop.session.run("inbox_ready", NIL, 10) == [{"tenant_id": shop.tenant}]
-    while shop.session.run("inbox_move", shop.tenant, 400)[0]["taken"]:
+    while shop.session.run("inbox_move", shop.tenant, 400, "salt")[0]["taken"]:
         pass
 
 
@@ -96,7 +96,7 @@ def test_inbox_counts_as_waiting_and_keeps_what_it_cannot_move(shop):
         shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) "
                            "VALUES (%s, %s, %s, 'a@b.example')", shop.tenant, uuid7(), c)
     assert shop.session.run("accounting", shop.tenant, campaign)[0]["waiting"] == 2
-    assert shop.session.run("inbox_move", shop.tenant, 100) == [{"taken": 2, "added": 2}]
+    assert shop.session.run("inbox_move", shop.tenant, 100, "salt") == [{"taken": 2, "added": 2}]
     assert shop.session.run("accounting", shop.tenant, campaign)[0]["waiting"] == 2
     assert shop.session.value("SELECT count(*) FROM penguin.inbox") == 1
 
@@ -119,3 +119,27 @@ def test_other_examples_of_the_manual_run(shop):
         shop.session.query(text)
     assert shop.account(campaign) == {"waiting": 5}
     assert shop.session.value("SELECT state FROM penguin.campaigns") == "paused"
+
+
+def test_a_domain_that_two_tenants_know_is_one_job(database, shop):
+    """As the owner, who sees what every tenant knows."""
+    other = Shop(database, "other")
+    for tenant, provider in ((shop.tenant, "here"), (other.tenant, "there")):
+        shop.session.run("domain_learn", [tenant], ["known.example"], [provider], ["site"])
+    campaign = shop.campaign()
+    ids = [uuid7(), uuid7()]
+    assert shop.session.value("SELECT penguin.enqueue(%s, %s, %s::uuid[], %s)", shop.tenant, campaign, ids,
+                              ["ann@known.example", "bob@known.example"]) == 2
+    assert shop.session.query("SELECT tag, size FROM penguin.batches WHERE campaign_id = %s", campaign) == [("here", 2)]
+    assert shop.account(campaign) == {"waiting": 2}
+
+
+def test_a_batch_that_has_a_jobs_name_is_not_in_the_inboxs_way(shop):
+    campaign = shop.campaign()
+    job, other = uuid7(), uuid7()
+    shop.session.query("INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, tag, priority, jobs) VALUES"
+                       " (%s, %s, %s, 'default', 'other', 10, %s::uuid[])", shop.tenant, job, campaign, [other])
+    shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'a@b.example')",
+                       shop.tenant, job, campaign)
+    assert shop.session.run("inbox_move", shop.tenant, 10, "salt") == [{"taken": 1, "added": 1}]
+    assert shop.session.query("SELECT count(*) FROM penguin.batches WHERE jobs = %s::uuid[]", [job]) == [(1,)]
