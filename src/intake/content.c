@@ -7,6 +7,8 @@
  */
 #include "intake_private.h"
 
+#include "intake/content.h"
+
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -8,6 +8,8 @@
  */
 #include "intake_private.h"
 
+#include "intake/content.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 

@@ -8,6 +8,7 @@
  * of a million fails without a million queries.
  */
 #include "contents.h"
+#include "intake/content.h"
 
 #include "base/mem.h"
 #include "base/time.h"

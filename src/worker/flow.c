@@ -20,6 +20,7 @@
 #include "classify/classify.h"
 #include "contents.h"
 #include "holds.h"
+#include "intake/content.h"
 #include "keys.h"
 #include "load.h"
 #include "parts.h"
