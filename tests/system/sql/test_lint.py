@@ -88,3 +88,10 @@ def test_the_manual_has_every_table_and_column(database):
             re.sub(r"Vt [a-z0-9\[\]]+", "", line)
             for line in re.findall(r"^\.It Va (.*)", sections[table], re.M)))) - {"a"}
         assert named <= {c for t, c in rows if t == table}, table
+
+
+def test_every_migration_is_embedded():
+    """One that only the tests apply is one that no user gets."""
+    listed = re.findall(r"'migrations/(\w+\.sql)'", (SQL / "meson.build").read_text())
+    assert listed == sorted(path.name for path in (SQL / "migrations").glob("*.sql"))
+    assert [name[:4] for name in listed] == [f"{n:04}" for n in range(1, len(listed) + 1)]
