@@ -66,6 +66,9 @@ MUST_USE int ctl_tenant(struct ctl *ctl, const char *name, char ret_id[ID_TEXT +
 MUST_USE int ctl_campaign(struct ctl *ctl, const char *tenant, const char *name,
 	char ret_id[ID_TEXT + 1], int64_t *ret_created_us);
 
+/* The job that the first argument names, by id only: a wrong one is said before Postgres is asked. */
+MUST_USE int ctl_job(struct ctl *ctl, char ret_tenant[ID_TEXT + 1]);
+
 /*
  * Compiles a content with its partials as they were at that instant.  0 with NULL in
  * *ret_content when it has faults.
@@ -122,6 +125,10 @@ int suppress_remove(struct ctl *ctl);
 int suppress_list(struct ctl *ctl);
 int quarantine_list(struct ctl *ctl);
 int quarantine_release(struct ctl *ctl);
+int doubt_list(struct ctl *ctl);
+int doubt_retry(struct ctl *ctl);
+int doubt_sent(struct ctl *ctl);
+int doubt_failed(struct ctl *ctl);
 int erase(struct ctl *ctl);
 int explain(struct ctl *ctl);
 int log_show(struct ctl *ctl);

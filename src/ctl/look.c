@@ -16,8 +16,7 @@ static int tenant_of(struct ctl *ctl, char ret_id[ID_TEXT + 1])
 	return ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), ret_id);
 }
 
-/* A job is named by its id only; a wrong one is said before Postgres is asked. */
-static int job_of(struct ctl *ctl, char ret_tenant[ID_TEXT + 1])
+int ctl_job(struct ctl *ctl, char ret_tenant[ID_TEXT + 1])
 {
 	struct id id;
 
@@ -46,7 +45,7 @@ int explain(struct ctl *ctl)
 {
 	char tenant[ID_TEXT + 1];
 	char campaign[ID_TEXT + 1];
-	int code = job_of(ctl, tenant);
+	int code = ctl_job(ctl, tenant);
 	const char *const values[] = {tenant, ctl->arguments[0]};
 
 	code = code != 0 ? code : ctl_run(ctl, SQL_JOB_SHOW, values);
@@ -115,7 +114,7 @@ int quarantine_release(struct ctl *ctl)
 {
 	char tenant[ID_TEXT + 1];
 	char batch[ID_TEXT + 1];
-	int code = job_of(ctl, tenant);
+	int code = ctl_job(ctl, tenant);
 
 	id_text(id_make((int64_t)time(NULL) * 1000), batch);
 	code = code != 0 ? code

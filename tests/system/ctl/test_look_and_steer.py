@@ -1,9 +1,11 @@
 """What an operator sees and stops, with mail in the world."""
+import collections
 import json
+import subprocess
 import time
 
 import pytest
-from ctllib import Ctl
+from ctllib import PROGRAM, Ctl
 from mtalib import WORLD, Stack
 
 HOSTILE = """
@@ -139,3 +141,59 @@ def test_maintain_and_quarantine(stack):
     stack.ctl.run("quarantine", "release", stack.campaign(), code=65)
     stack.ctl.run("tenant", "set", "acme", "closed")
     stack.ctl.run("tenant", "set", "acme", "asleep", code=64)
+
+
+def test_doubt_is_ended_once_by_whoever_comes_first(database, tmp_path):
+    rule = '\nrules:\n  - {at: dot, nth: 1-4, accept: true, then: reset}\n'
+    with Stack(database, tmp_path, world=WORLD + rule) as stack:
+        ctl = Ctl(database, tmp_path)
+        campaign = stack.campaign()
+        stack.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = 'hold'")
+        jobs = stack.enqueue(campaign, [f"ann{i}@d1.test" for i in range(4)])
+        ctl.run("doubt", "retry", "--campaign", campaign, code=65)
+        stack.start()
+        assert stack.wait(campaign) == {"in_doubt": 4}
+        listed = rows(ctl.run("doubt", "list", "--json"))
+        assert {(r["job_id"], r["recipient"]) for r in listed} == {(j, f"ann{i}@d1.test") for i, j in enumerate(jobs)}
+        assert len(rows(ctl.run("doubt", "list", "--campaign", campaign, "--json"))) == 4
+        for words in (["retry"], ["sent", jobs[0], "--campaign", campaign], ["failed", "nonsense"]):
+            ctl.run("doubt", *words, code=64)
+
+        assert "1 job counted as delivered" in ctl.run("doubt", "sent", jobs[0], "--reason", "it is in their log")
+        assert "1 job counted as failed" in ctl.run("doubt", "failed", jobs[1])
+        for word in ("sent", "failed", "retry"):
+            ctl.run("doubt", word, jobs[0], code=65)
+        shown = rows(ctl.run("explain", jobs[0], "--json"))
+        assert shown[0]["state"] == "delivered" and "it is in their log" in json.dumps(shown)
+        assert stack.shop.account(campaign) == {"in_doubt": 2, "delivered": 1, "failed": 1}
+
+        assert "2 jobs will be sent again" in ctl.run("doubt", "retry", "--campaign", campaign)
+        assert rows(ctl.run("doubt", "list", "--json")) == []
+        assert stack.wait(campaign) == {"delivered": 3, "failed": 1}
+        ctl.run("doubt", "retry", "--campaign", campaign, code=65)
+        sent = collections.Counter(line["job"] for line in stack.world.ledger())
+        assert sent == {jobs[0]: 1, jobs[1]: 1, jobs[2]: 2, jobs[3]: 2}
+        ctl.run("verify")
+        stack.stop()
+
+
+def test_doubt_of_many_by_two_operators(database, tmp_path):
+    """Each job is sent again, or counted, by one of them."""
+    with Stack(database, tmp_path) as stack:
+        ctl = Ctl(database, tmp_path)
+        campaign = stack.campaign()
+        stack.enqueue(campaign, [f"u{i}@d1.test" for i in range(1200)])
+        stack.shop.session.query(
+            "INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, state, at) "
+            "SELECT tenant_id, id, id, campaign_id, 1, 'in_doubt', now() FROM penguin.jobs")
+        stack.shop.session.query("DELETE FROM penguin.batches")
+        stack.shop.session.query("INSERT INTO penguin.campaign_stats (tenant_id, campaign_id, stripe, in_doubt) "
+                                 "VALUES (%s, %s, 5, 1200)", stack.shop.tenant, campaign)
+        assert stack.shop.account(campaign) == {"in_doubt": 1200}
+        both = [subprocess.Popen([PROGRAM, "doubt", word, "--campaign", campaign], env=ctl.environment,
+                                 stdout=subprocess.PIPE, text=True) for word in ("retry", "failed")]
+        counts = [int((program.communicate(timeout=60)[0].split() or [0])[0]) for program in both]
+        assert [program.returncode for program in both] == [0 if count else 65 for count in counts]
+        assert sum(counts) == 1200
+        account = stack.shop.account(campaign)
+        assert [account.pop(state, 0) for state in ("retrying", "failed")] == counts and not account

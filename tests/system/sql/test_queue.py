@@ -1,4 +1,5 @@
 """Claim, split, report, retry, close: the accounting holds after every step."""
+import concurrent.futures
 import threading
 import time
 import uuid
@@ -540,6 +541,46 @@ def test_doubt_is_a_state_that_the_operator_ends(shop, worker):
     assert shop.account(campaign) == {"delivered": 2}
 
 
+@pytest.mark.parametrize("second, state", [("doubt_retry", None), ("doubt_end", "delivered"), ("doubt_end", "failed")])
+def test_doubt_is_ended_by_one_of_two(database, shop, worker, second, state):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    batch = worker.claim(key(shop, 1))[0]
+    job = members(worker, [batch])[0]["id"]
+    worker.report(members(worker, [batch]), "in_doubt")
+    worker.close([batch], in_doubt=1)
+    assert [r["job_id"] for r in shop.session.run("doubt_list", shop.tenant, campaign, 10)] == [job]
+    first = Session(database, autocommit=False)
+    assert first.run("doubt_retry", shop.tenant, job, 0)
+    with concurrent.futures.ThreadPoolExecutor(1) as other:
+        late = other.submit(shop.session.run, second, shop.tenant, job,
+                            *([state, "why"] if state else []), 1)
+        end = time.monotonic() + 20
+        while not worker.session.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            assert time.monotonic() < end and not late.done()
+            time.sleep(0.02)
+        first.connection.commit()
+        assert late.result() == []
+    assert shop.account(campaign) == {"retrying": 1}
+    assert shop.session.run("doubt_list", shop.tenant, None, 10) == []
+    first.close()
+
+
+def test_nothing_is_sent_again_of_a_campaign_that_has_ended(shop, worker):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 2)
+    batch = worker.claim(key(shop, 2))[0]
+    jobs = members(worker, [batch])
+    worker.report(jobs, "in_doubt")
+    worker.close([batch], in_doubt=2)
+    shop.session.run("campaign_cancel", shop.tenant, campaign, "no more")
+    assert shop.session.run("doubt_retry", shop.tenant, jobs[0]["id"], 0) == []
+    for job, state in zip(jobs, ("delivered", "failed")):
+        assert shop.session.run("doubt_end", shop.tenant, job["id"], state, "asked them", 0)
+        assert shop.session.run("doubt_end", shop.tenant, job["id"], state, "asked them", 0) == []
+    assert shop.account(campaign) == {"delivered": 1, "failed": 1}
+
+
 def test_report_twice_is_once(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 3)
@@ -619,6 +660,34 @@ def test_a_doubt_that_is_tried_again_and_cancelled_is_a_doubt(shop, worker):
     worker.session.run("campaign_cancel", shop.tenant, campaign, "no more")
     worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)
     assert shop.account(campaign) == {"in_doubt": 1}
+    assert [r["job_id"] for r in worker.session.run("doubt_list", shop.tenant, campaign, 10)] == [job["id"]]
+    assert worker.session.run("doubt_end", shop.tenant, job["id"], "delivered", "asked them", 0)
+    assert shop.account(campaign) == {"delivered": 1}
+
+
+def test_what_a_lost_worker_said_of_a_doubt_that_was_tried_again_ends_it(database, shop, worker):
+    """The retry was delivered, by the evidence of a worker that was lost: nobody may count the doubt twice."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    held = worker.claim(key(shop, 1))
+    job = worker.jobs(held)[0]
+    worker.report([job], "in_doubt", campaign=campaign)
+    worker.close(held, in_doubt=1)
+    assert worker.session.run("doubt_retry", shop.tenant, job["id"], 0)
+    lost = Worker(database, "w2")
+    lost.claim(key(shop, 1))
+    shop.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", lost.id)
+    worker.session.run("take_over", 10)
+    lost.report([job], "delivered", attempt_no=3, campaign=campaign)
+    again = worker.claim(key(shop, 1))
+    assert [j["final"] for j in worker.jobs(again)] == ["delivered"]
+    worker.close(again, delivered=1)
+    assert worker.session.run("doubt_list", shop.tenant, campaign, 10) == []
+    for state in ("delivered", "failed"):
+        assert worker.session.run("doubt_end", shop.tenant, job["id"], state, "why", 0) == []
+    assert worker.session.run("doubt_retry", shop.tenant, job["id"], 0) == []
+    account = worker.session.run("accounting", shop.tenant, campaign)[0]
+    assert (account["in_doubt"], account["delivered"]) == (0, 1)
 
 
 def test_two_who_try_a_doubt_again_file_it_once(database, shop, worker):
