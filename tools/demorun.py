@@ -84,7 +84,7 @@ SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,
     count(*) FILTER (WHERE state = 'retrying') AS deferred,
     count(*) FILTER (WHERE lines IS NULL AND (state = 'delivered' OR state IS NULL)) AS lost,
     count(*) FILTER (WHERE lines > 1) AS duplicate,
-    count(*) FILTER (WHERE lines > 0 AND (state IS DISTINCT FROM 'delivered'
+    count(*) FILTER (WHERE lines > 0 AND (coalesce(state, '') NOT IN ('delivered', 'in_doubt')
         OR lower(received_by) IS DISTINCT FROM lower(recipient))) AS misreported
 FROM both_sides"""
 

@@ -6,7 +6,7 @@
  * are over: there the jitter only adds.  A domain whose DNS does not answer uses up no
  * attempt; it is looked up again soon at first, then each time the job has become half
  * as old again.  A retry that would come after the job's lifetime is not made: the job
- * is expired.
+ * is expired, or in doubt where one of its attempts was.
  */
 #include "parts.h"
 
@@ -51,15 +51,19 @@ static int64_t dns_delay_us(
 	return (int64_t)((double)delay_us * (1.0 + retry->jitter * spread(&attempt->id)));
 }
 
-static void retry_or_expire(const struct plan *plan, struct attempt *attempt)
+enum outcome ending_overdue(const struct job *job)
+{
+	return job->doubt ? OUTCOME_IN_DOUBT : OUTCOME_EXPIRED;
+}
+
+static void retry_or_end(const struct plan *plan, struct attempt *attempt, enum outcome overdue)
 {
 	const struct config_retry *retry = &plan->worker->equipment->config->retry;
 	bool dns = attempt->evidence.failure == FAILURE_DNS_TEMPORARY;
 
 	attempt->due_us = attempt->at_us +
 		(dns ? dns_delay_us(retry, plan, attempt) : delay_us(retry, attempt));
-	attempt->state =
-		attempt->due_us < plan_deadline_us(plan) ? OUTCOME_RETRYING : OUTCOME_EXPIRED;
+	attempt->state = attempt->due_us < plan_deadline_us(plan) ? OUTCOME_RETRYING : overdue;
 }
 
 static void decide_doubt(const struct plan *plan, struct attempt *attempt)
@@ -72,7 +76,7 @@ static void decide_doubt(const struct plan *plan, struct attempt *attempt)
 		attempt->state = OUTCOME_IN_DOUBT;
 		break;
 	case ON_IN_DOUBT_RETRY:
-		retry_or_expire(plan, attempt);
+		retry_or_end(plan, attempt, OUTCOME_IN_DOUBT);
 		break;
 	}
 }
@@ -95,7 +99,7 @@ void ending_decide(const struct plan *plan, struct attempt *attempt)
 	case ACTION_AGAIN: /* put back as often as may be: now it counts */
 	case ACTION_RETRY:
 	case ACTION_COUNT:
-		retry_or_expire(plan, attempt);
+		retry_or_end(plan, attempt, ending_overdue(plan->job));
 		break;
 	}
 }

@@ -75,6 +75,7 @@ static void take_pins(struct plan *plan)
 	struct pins pins = {0};
 	bool pinned = pins_parse(job->keys, &pins) && pins.token_key != 0;
 
+	job->doubt = pins.doubt;
 	job->possible_duplicate = job->possible_duplicate || pins.doubt;
 	plan->token_key = pinned ? pins.token_key : token_ring_newest(plan->worker->tokens);
 	plan->tracking_domain = pinned ? pins.tracking_domain : plan_tenant(plan)->tracking_domain;
@@ -97,11 +98,11 @@ static void begin(struct worker *worker, struct job *job)
 						     : "address literals are not written to"));
 		return;
 	}
+	take_pins(plan);
 	if (loop_wall_us(worker->loop) >= plan_deadline_us(plan)) {
-		plan_skip(&plan, OUTCOME_EXPIRED, SLICE("its lifetime is over"));
+		plan_skip(&plan, ending_overdue(job), SLICE("its lifetime is over"));
 		return;
 	}
-	take_pins(plan);
 	if (pass_gate(plan)) {
 		contents_find(worker->contents, plan);
 	}
@@ -399,7 +400,7 @@ static void pin(struct plan *plan, const struct attempt *attempt)
 {
 	struct pins pins = {
 		.token_key = plan->token_key,
-		.doubt = plan->job->possible_duplicate || attempt->verdict.action == ACTION_DOUBT,
+		.doubt = plan->job->doubt || attempt->verdict.action == ACTION_DOUBT,
 		.tracking_domain = plan->tracking_domain,
 		.keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE(""),
 	};

@@ -152,8 +152,9 @@ void flow_finish(struct plan **take, struct attempt *attempt);
 /* A job that was on its way over what is no more: given back in a stop, else routed anew. */
 void flow_again(struct plan *plan);
 
-/* ending.c: what becomes of a job after an attempt */
+/* ending.c: what becomes of a job after an attempt, and at the end of its lifetime */
 void ending_decide(const struct plan *plan, struct attempt *attempt);
+enum outcome ending_overdue(const struct job *job);
 
 /* gate.c: may anything be sent, as Postgres and what it has not confirmed stand? */
 bool gate_flows(const struct worker *worker);

@@ -271,7 +271,7 @@ class Stack:
         final = self.final_states(campaign)
         lost = [j for j, s in final.items() if s == "delivered" and lines[j] == 0]
         duplicate = [j for j, n in lines.items() if n > 1]
-        misreported = [j for j in lines if final.get(j) != "delivered"]
+        misreported = [j for j in lines if final.get(j) not in ("delivered", "in_doubt")]
         return lost, duplicate, misreported
 
     def check(self, campaign, duplicates=False):

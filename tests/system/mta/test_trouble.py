@@ -105,6 +105,30 @@ def test_smtp_M14_who_sends_a_doubt_again_by_hand_is_told_that_it_is_one(stack):
         s.stop()
 
 
+def test_smtp_R2_a_doubt_at_the_end_of_a_lifetime_is_no_expiry(stack):
+    """The receiver has them. One is in doubt to the end, one is put off behind it, one meets no worker any more."""
+    world = WORLD.replace("d[1-50].test", "d[1-3].test") + """
+rules:
+  - {at: dot, domain: d1.test, accept: true, then: reset}
+  - {at: dot, domain: d2.test, nth: 1-1, accept: true, then: reset}
+  - {at: dot, domain: d2.test, reply: 451 4.3.0 later}
+  - {at: dot, domain: d3.test, accept: true, then: reset}
+"""
+    with stack(world=world) as s:
+        campaign, late = s.campaign(expires_s=6), s.campaign(expires_s=6)
+        s.enqueue(campaign, ["ann@d1.test", "bob@d2.test"])
+        s.start(retry={"first": "4s", "max": "4s"})
+        assert s.check(campaign, duplicates=True) == {"in_doubt": 2}
+        s.enqueue(late, ["eve@d3.test"])
+        s.wait(late, lambda a: a.get("retrying") == 1)
+        s.stop()
+        time.sleep(6)
+        s.start()
+        assert s.wait(late) == {"in_doubt": 1}
+        assert {line["recipient"] for line in s.world.ledger()} == {"ann@d1.test", "bob@d2.test", "eve@d3.test"}
+        s.stop()
+
+
 def test_loopback_is_refused_by_default(stack):
     with stack(config={"guard": {"allow": []}}) as s:
         campaign = s.campaign()

@@ -191,6 +191,53 @@ Test(ending, smtp_R2_the_end_of_a_lifetime_is_no_bounce)
 	}
 }
 
+/* Nobody knows whether it was delivered, whatever the time is. */
+Test(ending, smtp_R2_a_doubt_at_the_end_of_a_lifetime_stays_one)
+{
+	static const struct {
+		const char *label;
+		enum on_in_doubt policy;
+		enum action action;
+		bool doubt_before;
+		bool late;
+		enum outcome want;
+	} rows[] = {
+		{"in doubt, in time", ON_IN_DOUBT_RETRY, ACTION_DOUBT, false, false,
+			OUTCOME_RETRYING},
+		{"in doubt, too late", ON_IN_DOUBT_RETRY, ACTION_DOUBT, false, true,
+			OUTCOME_IN_DOUBT},
+		{"deferred behind a doubt", ON_IN_DOUBT_RETRY, ACTION_RETRY, true, true,
+			OUTCOME_IN_DOUBT},
+		{"deferred behind a doubt, in time", ON_IN_DOUBT_RETRY, ACTION_RETRY, true, false,
+			OUTCOME_RETRYING},
+		{"deferred", ON_IN_DOUBT_RETRY, ACTION_RETRY, false, true, OUTCOME_EXPIRED},
+		{"held", ON_IN_DOUBT_HOLD, ACTION_DOUBT, false, true, OUTCOME_IN_DOUBT},
+		{"assumed", ON_IN_DOUBT_ASSUME_SENT, ACTION_DOUBT, false, true, OUTCOME_DELIVERED},
+		{"refused behind a doubt", ON_IN_DOUBT_RETRY, ACTION_BOUNCE, true, true,
+			OUTCOME_BOUNCED},
+	};
+	struct life life;
+
+	begin(&life, "");
+	life.campaign.expires_us = 60 * MINUTE_US;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct attempt attempt = {
+			.id = id_random(),
+			.job = &life.job,
+			.number = 1,
+			.at_us = FIRST_US + (rows[i].late ? 59 : 1) * MINUTE_US,
+			.verdict = {CATEGORY_CONNECTION_FAILURE, SCOPE_SESSION, rows[i].action},
+		};
+
+		life.campaign.on_in_doubt = rows[i].policy;
+		life.job.doubt = rows[i].doubt_before;
+		ending_decide(&life.plan, &attempt);
+		cr_expect_eq(attempt.state, rows[i].want, "%s: %s", rows[i].label,
+			outcome_word(attempt.state));
+	}
+	end(&life);
+}
+
 Test(ending, smtp_R5_greylisting_is_met_after_five_minutes)
 {
 	double least = 1000;
