@@ -30,6 +30,18 @@ struct compose_settings {
 		feedback_sender; /* SenderId of Feedback-ID, 5 to 15 characters; empty = none */
 };
 
+enum compose_setting {
+	COMPOSE_BOUNCE_DOMAIN,
+	COMPOSE_TRACKING_DOMAIN,
+	COMPOSE_SENDER_ID,
+};
+
+/*
+ * NULL, or what is wrong with it, as the end of a sentence: then no message can be made.
+ * Empty is fine but for a bounce domain.
+ */
+const char *compose_setting_fault(enum compose_setting setting, struct slice value);
+
 #define COMPOSE_VARIANT_BY_JOB SIZE_MAX
 
 struct compose_input {
@@ -44,6 +56,13 @@ struct compose_input {
 	uint8_t token_key; /* pinned with the job; must be in the ring */
 };
 
+/* What a fault is about, for who wants to know whom to ask. */
+enum message_cause {
+	MESSAGE_CAUSE_OTHER,
+	MESSAGE_CAUSE_VALUE, /* what merge values made, or these themselves */
+	MESSAGE_CAUSE_HEADER_SIZE,
+};
+
 struct message {
 	struct buf bytes;    /* header block, an empty line, body */
 	size_t header_bytes; /* of the block, without the empty line */
@@ -52,6 +71,7 @@ struct message {
 	size_t variant;
 	bool utf8;       /* needs SMTPUTF8 (and BODY=8BITMIME with it) */
 	char fault[256]; /* for people, when composing failed */
+	enum message_cause cause;
 };
 
 void message_init(struct message *message);

@@ -28,12 +28,35 @@ struct preflight_key {
 	const void *key; /* for `published` */
 };
 
-/* A message of the campaign, as it would go out. */
+/* A setting of the tenant that is wrong. */
+struct preflight_setting {
+	const char *key;
+	struct slice value;
+	const char *fault; /* the end of a sentence */
+};
+
+/* A job that waits and cannot be composed. */
+struct preflight_job {
+	struct slice id;
+	struct slice fault;
+};
+
+enum preflight_fault {
+	PREFLIGHT_FAULT_CONTENT,
+	PREFLIGHT_FAULT_HEADER_SIZE,
+	PREFLIGHT_FAULT_NO_VALUES, /* it may only be that no job waits, whose values it needs */
+};
+
+/* A message of the campaign, as it would go out, and what jobs that wait say of it. */
 struct preflight_content {
 	bool marketing;
-	struct slice fault;     /* why there is none; empty = there is one */
+	struct slice fault; /* why there is none; empty = there is one */
+	enum preflight_fault kind;
 	struct slice headers;   /* fields that end with CRLF each */
 	size_t signature_bytes; /* what signing adds to them */
+	size_t job_count;       /* that were looked at */
+	const struct preflight_job *failed;
+	size_t failed_count;
 };
 
 /* Domains are lower-case A-labels.  What is not there (count 0, NULL, empty) is not checked. */
@@ -44,6 +67,8 @@ struct preflight_subject {
 	struct slice tracking_domain;
 	struct slice hostname; /* of this machine */
 	struct slice pool;
+	const struct preflight_setting *settings; /* that are wrong; their domains are empty */
+	size_t setting_count;
 	const struct preflight_source *sources;
 	size_t source_count;
 	size_t relay_count; /* sources of the pool whose relay sends from addresses of its own */

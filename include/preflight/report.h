@@ -15,6 +15,7 @@
 /* Name, word, whether a failure forbids to start, the reason for that. */
 #define PREFLIGHT_CHECKS(X) \
 	X(POOL, "pool", true, "without a source nothing can be sent") \
+	X(SETTINGS, "tenant_settings", true, "with such a setting no message can be made") \
 	X(SPF, "spf_pass_for_all_pool_ips", true, \
 		"Google (5.7.27), Yahoo and Microsoft (5.7.515) refuse mail without SPF pass") \
 	X(DKIM_KEY, "dkim_key_match", true, \
@@ -42,6 +43,7 @@
 	X(TRACKING, "tracking_host", true, "unsubscribe and tracking links would lead nowhere") \
 	X(LIST_UNSUB, "list_unsub_headers", true, \
 		"Google and Yahoo want one-click unsubscribe (RFC 8058) in marketing mail") \
+	X(COMPOSE, "composes", true, "a message that cannot be composed is never sent") \
 	X(HEADERS, "header_bytes", true, \
 		"Google (5.3.4) and Yahoo refuse large header blocks: 16 kB, 8 kB a field")
 

@@ -101,6 +101,9 @@ void raw_compile(struct builder *builder);
 /* A field that we set ourselves or that may not stand in a campaign, and why; else NULL. */
 const char *reserved_header(struct slice name);
 
+/* One https address, such as may stand in List-Unsubscribe. */
+bool is_unsubscribe_url(struct slice url);
+
 /* At most once in a message (RFC 5322 section 3.6). */
 bool is_single_header(struct slice name);
 

@@ -31,6 +31,10 @@ struct run {
 /* Notes the first failure, for people in message->fault. */
 void run_fail(struct run *run, enum failure failure, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The same, when it is about something that message->cause has a word for. */
+void run_fail_by(struct run *run, enum failure failure, enum message_cause cause,
+	const char *format, ...) PRINTF_LIKE(4, 5);
+
 /* Runs a template into `out`; `field` names it in a fault. */
 void run_template(
 	struct run *run, const struct template *template, const char *field, struct buf *out);

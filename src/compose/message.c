@@ -25,6 +25,33 @@ enum {
 	SIGNATURE_BYTES = 2048, /* left of HEADER_BLOCK_MAX for a signer */
 };
 
+static const char no_host_name[] = "is not a host name";
+
+/* SenderId of Feedback-ID: as Google has it. */
+static bool is_sender_id(struct slice id)
+{
+	for (size_t i = 0; i < id.n; i++) {
+		if (id.p[i] <= ' ' || id.p[i] > '~' || id.p[i] == ':') {
+			return false;
+		}
+	}
+	return id.n >= 5 && id.n <= 15;
+}
+
+const char *compose_setting_fault(enum compose_setting setting, struct slice value)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+
+	if (value.n == 0 && setting != COMPOSE_BOUNCE_DOMAIN) {
+		return NULL;
+	}
+	if (setting == COMPOSE_SENDER_ID) {
+		return is_sender_id(value) ? NULL
+					   : "must have 5 to 15 characters, no blank and no ':'";
+	}
+	return address_parse_domain(value, domain) == ADDRESS_OK ? NULL : no_host_name;
+}
+
 void message_init(struct message *message)
 {
 	*message = (struct message){0};
@@ -72,16 +99,32 @@ void composer_free(struct composer **composer)
 	*composer = NULL;
 }
 
+static void PRINTF_LIKE(4, 0) fail(struct run *run, enum failure failure, enum message_cause cause,
+	const char *format, va_list args)
+{
+	if (run->failure == FAILURE_NONE) {
+		run->failure = failure;
+		run->message->cause = cause;
+		(void)vsnprintf(run->message->fault, sizeof(run->message->fault), format, args);
+	}
+}
+
 void run_fail(struct run *run, enum failure failure, const char *format, ...)
 {
 	va_list args;
 
-	if (run->failure != FAILURE_NONE) {
-		return;
-	}
-	run->failure = failure;
 	va_start(args, format);
-	(void)vsnprintf(run->message->fault, sizeof(run->message->fault), format, args);
+	fail(run, failure, MESSAGE_CAUSE_OTHER, format, args);
+	va_end(args);
+}
+
+void run_fail_by(
+	struct run *run, enum failure failure, enum message_cause cause, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fail(run, failure, cause, format, args);
 	va_end(args);
 }
 
@@ -111,7 +154,9 @@ static struct slice value_of(struct run *run, const struct template *template, c
 static void check(struct run *run, enum header_fault fault, const char *field)
 {
 	if (fault != HEADER_OK) {
-		run_fail(run, FAILURE_COMPOSE, "%s: %s", field, header_fault_text(fault));
+		run_fail_by(run, FAILURE_COMPOSE,
+			fault == HEADER_LONG ? MESSAGE_CAUSE_HEADER_SIZE : MESSAGE_CAUSE_VALUE,
+			"%s: %s", field, header_fault_text(fault));
 	}
 }
 
@@ -170,6 +215,13 @@ static void add_message_id(struct run *run)
 	buf_add(out, SLICE(">\r\n"));
 }
 
+bool is_unsubscribe_url(struct slice url)
+{
+	return slice_starts_nocase(url, SLICE("https://")) && slice_find(url, ' ') == url.n &&
+		slice_find(url, '<') == url.n && slice_find(url, '>') == url.n &&
+		slice_find(url, ',') == url.n;
+}
+
 /* Where one click is a POST: the app's own place, or the tenant's tracking domain; or nowhere. */
 static struct slice unsubscribe_url(struct run *run)
 {
@@ -178,10 +230,8 @@ static struct slice unsubscribe_url(struct run *run)
 
 	if (run->content->unsubscribe_url != NULL) {
 		url = value_of(run, run->content->unsubscribe_url, "unsubscribe.url");
-		if (!slice_starts_nocase(url, SLICE("https://")) || slice_find(url, ' ') < url.n ||
-			slice_find(url, '<') < url.n || slice_find(url, '>') < url.n ||
-			slice_find(url, ',') < url.n) {
-			run_fail(run, FAILURE_COMPOSE,
+		if (!is_unsubscribe_url(url)) {
+			run_fail_by(run, FAILURE_COMPOSE, MESSAGE_CAUSE_VALUE,
 				"unsubscribe.url: it must be one https address");
 		}
 		return url;
@@ -243,15 +293,11 @@ static void add_feedback_id(struct run *run)
 {
 	struct slice sender = run->input->settings->feedback_sender;
 	struct buf *out = &run->composer->scratch;
+	const char *fault = compose_setting_fault(COMPOSE_SENDER_ID, sender);
 
-	for (size_t i = 0; i < sender.n; i++) {
-		if (sender.p[i] <= ' ' || sender.p[i] > '~' || sender.p[i] == ':') {
-			sender.n = 1;
-		}
-	}
-	if (sender.n < 5 || sender.n > 15) {
-		run_fail(run, FAILURE_COMPOSE,
-			"feedback sender: it must have 5 to 15 characters, no ':'");
+	if (fault != NULL) {
+		run_fail(run, FAILURE_COMPOSE, "sender id '%.*s' %s", (int)sender.n, sender.p,
+			fault);
 		return;
 	}
 	buf_reset(out);
@@ -383,14 +429,16 @@ static void set_addresses(struct run *run)
 			in->job, run->unsubscribe)) {
 		run_fail(run, FAILURE_COMPOSE, "token key %u is not configured", in->token_key);
 	} else if (!verp_make(token, in->settings->bounce_domain, &m->mail_from)) {
-		run_fail(run, FAILURE_COMPOSE, "bounce domain '%.*s' is not a host name",
-			(int)in->settings->bounce_domain.n, in->settings->bounce_domain.p);
+		run_fail(run, FAILURE_COMPOSE, "bounce domain '%.*s' %s",
+			(int)in->settings->bounce_domain.n, in->settings->bounce_domain.p,
+			no_host_name);
 	}
 	run->domain[0] = '\0';
 	if (in->settings->tracking_domain.n > 0 &&
 		address_parse_domain(in->settings->tracking_domain, run->domain) != ADDRESS_OK) {
-		run_fail(run, FAILURE_COMPOSE, "tracking domain '%.*s' is not a host name",
-			(int)in->settings->tracking_domain.n, in->settings->tracking_domain.p);
+		run_fail(run, FAILURE_COMPOSE, "tracking domain '%.*s' %s",
+			(int)in->settings->tracking_domain.n, in->settings->tracking_domain.p,
+			no_host_name);
 	}
 }
 
@@ -403,10 +451,11 @@ static void parse_vars(struct run *run)
 	}
 	run->vars = value_parse(run->composer->arena, run->input->vars, &fault);
 	if (run->vars == NULL) {
-		run_fail(run, FAILURE_COMPOSE, "merge variables: not JSON at octet %zu: %s",
-			fault.at, fault.text);
+		run_fail_by(run, FAILURE_COMPOSE, MESSAGE_CAUSE_VALUE,
+			"merge variables: not JSON at octet %zu: %s", fault.at, fault.text);
 	} else if (run->vars->kind != VALUE_OBJECT) {
-		run_fail(run, FAILURE_COMPOSE, "merge variables: they must be a JSON object");
+		run_fail_by(run, FAILURE_COMPOSE, MESSAGE_CAUSE_VALUE,
+			"merge variables: they must be a JSON object");
 	}
 }
 
@@ -461,6 +510,7 @@ static void start(struct run *run)
 	m->header_bytes = 0;
 	m->utf8 = false;
 	m->fault[0] = '\0';
+	m->cause = MESSAGE_CAUSE_OTHER;
 	choose_variant(run);
 	set_addresses(run);
 	parse_vars(run);
@@ -473,8 +523,8 @@ static void finish(struct run *run)
 	if (m->bytes.spoiled) {
 		run_fail(run, FAILURE_TOO_LARGE, "the message is too large");
 	} else if (m->header_bytes > HEADER_BLOCK_MAX - SIGNATURE_BYTES) {
-		run_fail(run, FAILURE_COMPOSE, "its header has more than %d octets",
-			HEADER_BLOCK_MAX - SIGNATURE_BYTES);
+		run_fail_by(run, FAILURE_COMPOSE, MESSAGE_CAUSE_HEADER_SIZE,
+			"its header has more than %d octets", HEADER_BLOCK_MAX - SIGNATURE_BYTES);
 	}
 	if (run->failure != FAILURE_NONE) {
 		buf_reset(&m->bytes);

@@ -423,6 +423,7 @@ static void fault_in_json(struct builder *builder, const struct value_fault *fau
 static void compile_unsubscribe(struct builder *b, const struct value *base)
 {
 	const struct value *v = member_get(base, "unsubscribe");
+	struct slice url;
 
 	if (v == NULL) {
 		return;
@@ -432,6 +433,11 @@ static void compile_unsubscribe(struct builder *b, const struct value *base)
 		return;
 	}
 	members_check(b, v, "unsubscribe", unsubscribe_keys, ARRAY_LEN(unsubscribe_keys));
+	url = member_text(v, "url");
+	if (slice_search(url, SLICE("{{")) == url.n && !is_unsubscribe_url(url)) {
+		builder_fault(b, "unsubscribe.url", "it must be one https address");
+		return;
+	}
 	b->content->unsubscribe_url = compile_header(b, "unsubscribe.url", member_get(v, "url"));
 }
 

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "command.h"
-#include "compose/content.h"
+#include "compose/message.h"
 #include "mail/address.h"
 #include "sign/keyring.h"
 
@@ -50,6 +50,8 @@ int tenant_add(struct ctl *ctl)
 	char id[ID_TEXT + 1];
 	struct buf settings;
 	uint64_t weight = 100;
+	const char *sender = ctl_option(ctl, "sender-id", NULL);
+	const char *fault = compose_setting_fault(COMPOSE_SENDER_ID, slice_of(sender));
 	int code = ctl_run(ctl, SQL_TENANT_LIST, (const char *const[]){NULL, name});
 
 	if (code != 0) {
@@ -62,12 +64,15 @@ int tenant_add(struct ctl *ctl)
 	if (!ctl_number(ctl, "weight", &weight) || weight < 1 || weight > 1000) {
 		return ctl_fail(EX_USAGE, "--weight is a number from 1 to 1000");
 	}
+	if (fault != NULL) {
+		return ctl_fail(EX_USAGE, "--sender-id '%s' %s", sender, fault);
+	}
 	id_text(id_random(), id);
 	buf_init(&settings, 0);
 	buf_add_byte(&settings, '{');
 	code = add_domain(ctl, &settings, "bounce-domain", "bounce_domain");
 	code = code != 0 ? code : add_domain(ctl, &settings, "tracking-domain", "tracking_domain");
-	add_setting(&settings, "sender_id", ctl_option(ctl, "sender-id", NULL));
+	add_setting(&settings, "sender_id", sender);
 	buf_add_byte(&settings, '}');
 	code = code != 0 ? code
 			 : ctl_run(ctl, SQL_TENANT_ADD,

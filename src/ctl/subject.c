@@ -1,11 +1,7 @@
 /*
  * Gathering for preflight.  What is missing or wrong in what it finds is not told here
  * but becomes a finding with its remedy; only what keeps it from looking (no Postgres,
- * no such campaign) ends the command.
- *
- * The message is made as a worker makes it, with the merge values of a job that waits
- * where there is one.  Its tokens are signed with a secret of the moment: only their
- * length matters, and nobody who checks a campaign needs the real ones.
+ * no such campaign) ends the command.  The message itself is sample.c's.
  */
 #include "subject.h"
 
@@ -15,15 +11,12 @@
 #include <sysexits.h>
 
 #include "base/codec.h"
-#include "base/time.h"
 #include "config/config.h"
 #include "mail/address.h"
-#include "sign/signer.h"
 
 #define COLUMN_POOL 5
 #define COLUMN_CONTENT 8
 #define COLUMN_VERSION 9
-#define READER "reader@example.org" /* where no job waits */
 
 void subject_init(struct subject *subject)
 {
@@ -41,16 +34,27 @@ void subject_clear(struct subject *subject)
 
 /* ---- the tenant ---- */
 
-/* As lower-case A-labels where it is a domain; else as it is, for the checks to refuse. */
-static struct slice read_domain(struct subject *subject, const char *setting)
+static bool is_fine(
+	struct subject *subject, enum compose_setting setting, const char *key, struct slice value)
 {
-	struct slice text = slice_of(setting);
-	char domain[ADDRESS_DOMAIN_MAX + 1];
+	const char *fault = compose_setting_fault(setting, value);
 
-	if (address_parse_domain(text, domain) == ADDRESS_OK) {
-		text = slice_of(domain);
+	if (fault != NULL && value.n > 0) {
+		subject->settings[subject->about.setting_count++] =
+			(struct preflight_setting){key, arena_slice(subject->arena, value), fault};
 	}
-	return arena_slice(subject->arena, text);
+	return fault == NULL;
+}
+
+/* As lower-case A-labels; empty where it is no domain. */
+static struct slice read_domain(
+	struct subject *subject, enum compose_setting setting, const char *key, const char *value)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	bool named = is_fine(subject, setting, key, slice_of(value)) &&
+		address_parse_domain(slice_of(value), domain) == ADDRESS_OK;
+
+	return arena_slice(subject->arena, slice_of(named ? domain : ""));
 }
 
 static int read_tenant(struct ctl *ctl, const char *tenant, struct subject *subject)
@@ -62,9 +66,13 @@ static int read_tenant(struct ctl *ctl, const char *tenant, struct subject *subj
 	}
 	subject->about.tenant = arena_slice(subject->arena, slice_of(tenant));
 	subject->about.hostname = slice_of(ctl->config->hostname);
-	subject->about.bounce_domain = read_domain(subject, pg_sync_text(ctl->pg, 0, 0));
-	subject->about.tracking_domain = read_domain(subject, pg_sync_text(ctl->pg, 0, 1));
+	subject->about.settings = subject->settings;
+	subject->about.bounce_domain = read_domain(
+		subject, COMPOSE_BOUNCE_DOMAIN, "bounce_domain", pg_sync_text(ctl->pg, 0, 0));
+	subject->about.tracking_domain = read_domain(
+		subject, COMPOSE_TRACKING_DOMAIN, "tracking_domain", pg_sync_text(ctl->pg, 0, 1));
 	subject->sender_id = arena_slice(subject->arena, slice_of(pg_sync_text(ctl->pg, 0, 2)));
+	(void)is_fine(subject, COMPOSE_SENDER_ID, "sender_id", subject->sender_id);
 	return 0;
 }
 
@@ -239,88 +247,6 @@ static int read_content(struct ctl *ctl, const char *tenant, const char *id, con
 	return code;
 }
 
-/* The variant with the largest header counts, and the first one with a fault. */
-static void compose_all(struct subject *subject, struct composer *composer,
-	const struct content *content, struct compose_input *input)
-{
-	struct message message;
-
-	message_init(&message);
-	for (size_t i = 0; i < content_variants(content); i++) {
-		struct message other;
-
-		input->variant = i;
-		if (composer_make(composer, content, input, &message) != FAILURE_NONE) {
-			subject->content.fault =
-				arena_slice(subject->arena, slice_of(message.fault));
-			break;
-		}
-		if (message.header_bytes > subject->message.header_bytes) {
-			other = subject->message;
-			subject->message = message;
-			message = other;
-		}
-	}
-	message_clear(&message);
-	subject->content.headers = message_headers(&subject->message);
-}
-
-static void measure_signatures(const struct config *config, struct subject *subject)
-{
-	struct signer *signer;
-
-	if (subject->keys == NULL) {
-		return;
-	}
-	signer = signer_new(
-		config->keys.signer == CONFIG_SIGNER_NATIVE ? SIGNER_NATIVE : SIGNER_LIBOPENDKIM,
-		config->keys.expire_us);
-	subject->content.signature_bytes =
-		signer_size(signer, subject->keys, subject->content.headers, time_wall_us());
-	signer_free(&signer);
-}
-
-static void compose(struct ctl *ctl, const char *campaign, const struct content *content,
-	struct subject *subject)
-{
-	bool waits = pg_sync_rows(ctl->pg) > 0;
-	const struct compose_settings settings = {
-		subject->about.bounce_domain, subject->about.tracking_domain, subject->sender_id};
-	struct compose_input input = {
-		.settings = &settings,
-		.job = id_make(time_wall_us() / 1000),
-		.recipient = slice_of(waits ? pg_sync_text(ctl->pg, 0, 0) : READER),
-		.vars = slice_of(waits ? pg_sync_text(ctl->pg, 0, 1) : "{}"),
-		.first_us = time_wall_us(),
-		.token_key = 1,
-	};
-	struct token_ring *ring = token_ring_new();
-	struct id secret[2] = {id_random(), id_random()};
-	struct composer *composer = composer_new(ring, ctl->config->limits.message_bytes);
-
-	(void)id_parse(subject->about.tenant, &input.tenant);
-	(void)id_parse(slice_of(campaign), &input.campaign);
-	if (!err_is(token_ring_add(ring, 1, slice_make((const char *)secret, sizeof(secret))))) {
-		compose_all(subject, composer, content, &input);
-	}
-	measure_signatures(ctl->config, subject);
-	composer_free(&composer);
-	token_ring_free(&ring);
-}
-
-static int read_message(struct ctl *ctl, const char *tenant, const char *campaign,
-	const struct content *content, struct subject *subject)
-{
-	int code = ctl_run(ctl, SQL_CAMPAIGN_SAMPLE, (const char *const[]){tenant, campaign});
-
-	if (code == 0) {
-		subject->content.marketing = content_is_marketing(content);
-		subject->about.content = &subject->content;
-		compose(ctl, campaign, content, subject);
-	}
-	return code;
-}
-
 /* ---- all of it ---- */
 
 static int gather(struct ctl *ctl, const char *tenant, const char *pool, struct slice from_domain,
@@ -371,9 +297,9 @@ int subject_of_campaign(
 	code = code != 0
 		? code
 		: gather(ctl, tenant, columns[0], slice_of(content_from_domain(content)), subject);
-	/* Without a bounce domain nothing can be composed; that is told by itself. */
-	if (code == 0 && subject->about.bounce_domain.n > 0) {
-		code = read_message(ctl, tenant, campaign, content, subject);
+	/* With such settings nothing can be composed; that is told by itself. */
+	if (code == 0 && subject->about.bounce_domain.n > 0 && subject->about.setting_count == 0) {
+		code = subject_compose(ctl, tenant, campaign, content, subject);
 	}
 	content_unref(&content);
 	buf_clear(&faults);

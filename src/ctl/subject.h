@@ -16,6 +16,7 @@ struct subject {
 	struct arena *arena; /* of its texts and arrays */
 	struct preflight_subject about;
 	struct preflight_content content;
+	struct preflight_setting settings[3];
 	struct slice sender_id;
 	struct slice selectors;
 	unsigned dkim_bits;
@@ -32,5 +33,9 @@ MUST_USE int subject_of_domain(struct ctl *ctl, const char *tenant, const char *
 	const char *pool, struct subject *subject);
 MUST_USE int subject_of_campaign(
 	struct ctl *ctl, const char *tenant, const char *campaign, struct subject *subject);
+
+/* A message of the campaign into subject->content, once the rest is known (sample.c). */
+MUST_USE int subject_compose(struct ctl *ctl, const char *tenant, const char *campaign,
+	const struct content *content, struct subject *subject);
 
 #endif

@@ -271,7 +271,9 @@ static void check_alignment(
 	if (spf && dkim) {
 		buf_add_text(&finding->says, "return path and signature");
 	}
-	if (!spf) {
+	if (subject->bounce_domain.n == 0) {
+		buf_add_text(&finding->says, "there is no return path to be aligned");
+	} else if (!spf) {
 		struct buf value;
 
 		buf_init(&value, 0);

@@ -1,10 +1,12 @@
 /*
- * A message of the campaign as it would go out (conformance P11, P14, G8, G17): is one
- * click enough to unsubscribe (RFC 8058), and is its header of a size that receivers
- * take?
+ * A message of the campaign as it would go out (conformance P11, P14, G8, G17): can it be
+ * made, is one click enough to unsubscribe (RFC 8058), and is its header of a size that
+ * receivers take?
  */
 #include "checks.h"
 #include "mail/header.h"
+
+enum { SHOWN_MAX = 5 }; /* jobs named in one finding */
 
 struct headers {
 	struct slice unsubscribe;
@@ -109,19 +111,68 @@ static void check_size(const struct preflight_subject *subject, const struct hea
 	}
 }
 
+/* There is no message to look at. */
+static void tell_fault(const struct preflight_subject *subject, struct report *report)
+{
+	static const struct {
+		enum preflight_check check;
+		enum preflight_verdict verdict;
+		const char *says;
+		const char *remedy;
+	} kinds[] = {
+		[PREFLIGHT_FAULT_CONTENT] = {PREFLIGHT_COMPOSE, PREFLIGHT_FAIL,
+			"no message can be composed",
+			"mend the content as said, then: penguinctl content add FILE\n"},
+		[PREFLIGHT_FAULT_HEADER_SIZE] = {PREFLIGHT_HEADERS, PREFLIGHT_FAIL,
+			"no message can be composed",
+			"in the content: shorten its header fields, then: penguinctl content add "
+			"FILE\n"},
+		[PREFLIGHT_FAULT_NO_VALUES] = {PREFLIGHT_COMPOSE, PREFLIGHT_WARNING,
+			"no job waits, and without merge values no message can be composed",
+			"enqueue a job, then check again\n"},
+	};
+	const struct preflight_content *content = subject->content;
+	struct finding *finding = report_add(report, kinds[content->kind].check,
+		kinds[content->kind].verdict, subject->from_domain);
+
+	buf_add_format(&finding->says, "%s: %.*s", kinds[content->kind].says, SHOW(content->fault));
+	buf_add_text(&finding->remedy, kinds[content->kind].remedy);
+}
+
+/* A campaign need not wait for the one address that is none. */
+static void tell_jobs(const struct preflight_subject *subject, struct report *report)
+{
+	const struct preflight_content *content = subject->content;
+	struct finding *finding = report_add(report, PREFLIGHT_COMPOSE,
+		content->failed_count == 0 ? PREFLIGHT_PASS : PREFLIGHT_WARNING,
+		subject->from_domain);
+
+	if (content->failed_count == 0) {
+		buf_add_format(
+			&finding->says, "%zu of the jobs that wait were tried", content->job_count);
+		return;
+	}
+	buf_add_format(&finding->says, "%zu of %zu jobs cannot be composed", content->failed_count,
+		content->job_count);
+	for (size_t i = 0; i < content->failed_count && i < SHOWN_MAX; i++) {
+		buf_add_format(&finding->says, "; %.*s: %.*s", SHOW(content->failed[i].id),
+			SHOW(content->failed[i].fault));
+	}
+	buf_add_text(&finding->remedy,
+		"such a job will end as failed, the others are sent: enqueue it again under "
+		"another id, with what is said mended\n");
+}
+
 void check_content(const struct preflight_subject *subject, struct report *report)
 {
 	const struct preflight_content *content = subject->content;
 	struct headers headers;
-	struct finding *finding;
 
+	if (content->failed_count > 0 || content->fault.n == 0) {
+		tell_jobs(subject, report);
+	}
 	if (content->fault.n > 0) {
-		finding =
-			report_add(report, PREFLIGHT_HEADERS, PREFLIGHT_FAIL, subject->from_domain);
-		buf_add_text(&finding->says, "no message can be composed: ");
-		buf_add(&finding->says, content->fault);
-		buf_add_text(&finding->remedy,
-			"mend the content as said, then: penguinctl content add FILE\n");
+		tell_fault(subject, report);
 		return;
 	}
 	headers = read_headers(content->headers);

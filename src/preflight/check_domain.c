@@ -14,15 +14,6 @@ struct domain {
 	struct report *report;
 };
 
-void add_tenant_setting(struct buf *out, const struct preflight_subject *subject, const char *key,
-	struct slice value)
-{
-	buf_add_format(out,
-		"SQL: UPDATE penguin.tenants SET settings = settings || "
-		"'{\"%s\": \"%.*s\"}' WHERE tenant_id = '%.*s'\n",
-		key, SHOW(value), SHOW(subject->tenant));
-}
-
 static struct finding *add(
 	const struct domain *domain, enum preflight_check check, enum preflight_verdict verdict)
 {
@@ -195,19 +186,6 @@ static void check_tracking(
 	}
 }
 
-static void no_bounce_domain(const struct preflight_subject *subject, struct report *report)
-{
-	struct finding *finding =
-		report_add(report, PREFLIGHT_MX_OF_BOUNCE, PREFLIGHT_FAIL, subject->tenant);
-	struct buf value;
-
-	buf_init(&value, 0);
-	buf_add_format(&value, "bounce.%.*s", SHOW(suffix_organisation(subject->from_domain)));
-	buf_add_text(&finding->says, "the tenant has no bounce domain: no message can be composed");
-	add_tenant_setting(&finding->remedy, subject, "bounce_domain", buf_slice(&value));
-	buf_clear(&value);
-}
-
 void check_domains(
 	const struct preflight_subject *subject, struct answers *answers, struct report *report)
 {
@@ -221,9 +199,6 @@ void check_domains(
 			check_mx(&domains[i]);
 			check_soa(&domains[i]);
 		}
-	}
-	if (subject->bounce_domain.n == 0) {
-		no_bounce_domain(subject, report);
 	}
 	if (subject->tracking_domain.n > 0) {
 		check_tracking(subject, answers, report);

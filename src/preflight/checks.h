@@ -12,6 +12,7 @@ void check_dmarc(
 	const struct preflight_subject *subject, struct answers *answers, struct report *report);
 void check_domains(
 	const struct preflight_subject *subject, struct answers *answers, struct report *report);
+void check_tenant(const struct preflight_subject *subject, struct report *report);
 void check_content(const struct preflight_subject *subject, struct report *report);
 
 enum found {

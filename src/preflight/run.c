@@ -39,6 +39,7 @@ void preflight_evaluate(
 		buf_add(&finding->says, subject->pool_fault);
 		buf_add(&finding->remedy, subject->pool_remedy);
 	}
+	check_tenant(subject, report);
 	check_spf(subject, answers, report);
 	check_dkim(subject, answers, report);
 	check_dmarc(subject, answers, report);

@@ -30,6 +30,8 @@ def shop(empty_dsn, tmp_path):
     (["campaign", "create", "x", "--content", "letter", "--priority", "101"], 64, "0 (first) to 100"),
     (["campaign", "create", "x", "--content", "letter", "--weight", "0"], 64, "1 to 1000"),
     (["tenant", "add", "beta", "--bounce-domain", "not a domain"], 64, "--bounce-domain 'not a domain'"),
+    (["tenant", "add", "beta", "--sender-id", "beta"], 64, "--sender-id 'beta' must have 5 to 15 characters"),
+    (["tenant", "add", "beta", "--sender-id", "be:ta"], 64, "no ':'"),
     (["key", "add", "acme", "acme.test", "k1", "--directory", "nowhere"], 73, "make it"),
     (["key", "add", "acme", "acme.test", "a b", "--directory", "."], 64, "selector"),
     (["enqueue", "--campaign", "spring", "letter.json", "--format", "xml"], 64, "csv or jsonl"),

@@ -325,6 +325,105 @@ def test_sender_P11_sender_Y8_a_header_that_is_too_large(database, tmp_path):
         assert "header_bytes" in scene.start(code=78) and scene.state() == "draft" and scene.sends() == 0
 
 
+def requeue(scene, recipients, values=None):
+    """These jobs and no others, each in a batch of its own, in this order."""
+    s = scene.stack
+    s.shop.session.query("DELETE FROM penguin.batches")
+    s.shop.session.query("DELETE FROM penguin.jobs")
+    return [s.enqueue(scene.campaign, [recipient], [values[i]] if values else None)[0]
+            for i, recipient in enumerate(recipients)]
+
+
+def finding_of(report, check):
+    (finding,) = [f for f in report["findings"] if f["check"] == check]
+    return finding
+
+
+@pytest.mark.parametrize("bad, value, fault", [
+    ("not an address", "x", "recipient: "), ("ann@[127.0.0.1]", "x", "recipient: address literals"),
+    ("ann@d1.test", "x\x01y", "Subject: "), ("ann@d1.test", "x\r\nBcc: y", "Subject: ")])
+def test_a_job_that_cannot_be_composed_holds_no_campaign_up(database, tmp_path, bad, value, fault):
+    """It is named, whichever of the samples it is; the others are sent."""
+    with Scene(database, tmp_path, GOOD) as scene:
+        good = [f"good{i}@d1.test" for i in range(5)]
+        ids = requeue(scene, [bad, *good], [{"name": value}] + [{"name": "x"}] * 5)
+        report = scene.report(0)
+        finding = finding_of(report, "composes")
+        assert failed(report) == [] and finding["verdict"] == "warning" and finding["severity"] == "hard"
+        assert f"1 of 6 jobs cannot be composed; {ids[0]}: {fault}" in finding["says"], finding
+        assert "will end as failed, the others are sent" in finding["remedy"]
+        assert finding_of(report, "header_bytes")["verdict"] == "pass"
+        assert scene.start().endswith("running\n")
+        assert scene.sends() == 5
+        assert scene.stack.account(scene.campaign) == {"delivered": 5, "failed": 1}
+
+
+def test_where_no_job_can_be_composed_it_is_still_not_the_content(database, tmp_path):
+    with Scene(database, tmp_path, GOOD) as scene:
+        requeue(scene, ["nobody", "ann@d1.test"], [{}, {"name": "x\x01y"}])
+        report = scene.report(0)
+        finding = finding_of(report, "composes")
+        assert "2 of 2 jobs cannot be composed" in finding["says"] and finding["verdict"] == "warning"
+        assert 1000 < report["header_bytes"] < 16384 and report["composes"] is True
+
+
+def test_samples_are_of_the_whole_campaign(database, tmp_path):
+    """Of a batch the first, the middle and the last; with their own variants."""
+    with Scene(database, tmp_path, GOOD) as scene:
+        s = scene.stack
+        requeue(scene, [])
+        s.enqueue(scene.campaign, ["nobody", *(f"good{i}@d1.test" for i in range(9))])
+        assert finding_of(scene.report(0), "composes")["says"].startswith("1 of 3 jobs cannot be composed")
+        requeue(scene, [f"good{i}@d1.test" for i in range(12)])
+        assert finding_of(scene.report(0), "composes")["says"] == "8 of the jobs that wait were tried"
+
+
+def test_a_content_that_fails_for_all_is_the_contents_fault(database, tmp_path):
+    """Not for its size, and no job is blamed alone."""
+    with Scene(database, tmp_path, GOOD) as scene:
+        scene.stack.set_content(dict(CONTENT, text="{{>own}}", html=None))
+        scene.stack.shop.session.query(
+            "INSERT INTO penguin.contents (tenant_id, id, version, name, kind, body) VALUES (%s, %s, 1, 'own', 'template', %s)",
+            scene.stack.shop.tenant, "01a20e7b-4642-7013-be18-3e72d3cf26eb", json.dumps({"text": "{{>own}}"}))
+        scene.stack.shop.session.query("UPDATE penguin.contents SET created_at = now() + interval '1 s' WHERE name = 'letter'")
+        report = scene.report(78)
+        fails = [f for f in report["findings"] if f["verdict"] == "fail"]
+        assert [f["check"] for f in fails] == ["composes"] and "nests" in fails[0]["says"]
+        assert "penguinctl content add" in fails[0]["remedy"] and "cannot be composed" in fails[0]["reason"]
+        assert report["header_bytes"] is None and report["composes"] is False
+        assert "composes" in scene.start(code=78) and scene.state() == "draft" and scene.sends() == 0
+
+
+def test_without_a_job_a_content_that_needs_values_only_warns(database, tmp_path):
+    content = dict(CONTENT, unsubscribe={"url": "{{{leave}}}"})
+    with Scene(database, tmp_path, GOOD, content=content) as scene:
+        requeue(scene, [])
+        finding = finding_of(scene.report(0), "composes")
+        assert finding["verdict"] == "warning" and "no job waits" in finding["says"]
+        assert "unsubscribe.url" in finding["says"] and "enqueue a job" in finding["remedy"]
+        requeue(scene, ["ann@d1.test"], [{"leave": "https://shop.test/u/7"}])
+        assert finding_of(scene.report(0), "composes")["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("setting, value, fault", [
+    ("bounce_domain", "b_x.shop.test", "is not a host name"), ("bounce_domain", 7, "is not a host name"),
+    ("tracking_domain", "t shop.test", "is not a host name"), ("sender_id", "abc", "must have 5 to 15")])
+def test_a_setting_that_is_wrong_is_named_with_what_mends_it(database, tmp_path, setting, value, fault):
+    with Scene(database, tmp_path, GOOD) as scene:
+        query = scene.stack.shop.session.query
+        query("UPDATE penguin.tenants SET settings = settings || %s", json.dumps({setting: value}))
+        report = scene.report(78)
+        fails = [f for f in report["findings"] if f["verdict"] == "fail"]
+        assert [f["check"] for f in fails] == ["tenant_settings"], fails
+        assert f"{setting} '{value}' {fault}" in fails[0]["says"] and report["tenant_settings"] is False
+        assert "tenant_settings" in scene.start(code=78) and scene.state() == "draft" and scene.sends() == 0
+        (sql,) = fails[0]["remedy"].splitlines()
+        query(sql.removeprefix("SQL: ").replace("%", "%%"))
+        scene.publish({**GOOD, f"t.{DOMAIN}": {"a": ["127.0.9.2"]}})
+        assert scene.start() == "running\n"
+        assert scene.sends() == 1
+
+
 def test_force_is_kept_with_who_and_why(database, tmp_path):
     with Scene(database, tmp_path, but("_dmarc.shop.test")) as scene:
         scene.start("--force", " ", code=64)

@@ -258,7 +258,7 @@ def test_a_content_without_what_it_needs_fails_its_jobs_and_no_worker(stack, cha
     ({"bounce_domain": 7}, "bounce domain '7'"),
     ({"tracking_domain": ["t.shop.test"]}, "tracking domain '[\"t.shop.test\"]'"),
     ({"sender_id": False, "tracking_domain": {}}, "tracking domain '{}'"),
-    ({"sender_id": 12}, "feedback sender"),
+    ({"sender_id": 12}, "sender id '12'"),
     ({"sender_id": 12345, "tracking_domain": None}, None),
 ])
 def test_settings_of_another_kind_do_not_pass_for_none(stack, change, fault):

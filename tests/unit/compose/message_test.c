@@ -135,7 +135,8 @@ Test(message, gen_G8_unsubscribe)
 	cr_expect(says(strstr(text, "\r\n\r\n"), "mailto:"));
 	text = make_json("{" BASE ",\"unsubscribe\":{\"url\":\"https://app.example/u?{{id}}\"}}");
 	cr_expect(says(text, "List-Unsubscribe: <https://app.example/u?>,"));
-	text = make_json("{" BASE ",\"unsubscribe\":{\"url\":\"http://app.example/\"}}");
+	input.vars = SLICE("{\"url\":\"http://app.example/\"}");
+	text = make_json("{" BASE ",\"unsubscribe\":{\"url\":\"{{{url}}}\"}}");
 	cr_expect_str_eq(text, "unsubscribe.url: it must be one https address");
 	teardown();
 }
@@ -191,9 +192,9 @@ Test(message, gen_G10_list_and_feedback)
 		"\r\nFeedback-ID: 0192f3a0-0000-7000-8000-00000000000b:"
 		"0192f3a0-0000-7000-8000-00000000000a:marketing:penguins\r\n"));
 	settings.feedback_sender = SLICE("a:bcdef");
-	cr_expect(says(make_json("{" BASE "}"), "feedback sender:"));
+	cr_expect(says(make_json("{" BASE "}"), "sender id 'a:bcdef' must have 5 to 15"));
 	settings.feedback_sender = SLICE("abcd");
-	cr_expect(says(make_json("{" BASE "}"), "feedback sender:"));
+	cr_expect(says(make_json("{" BASE "}"), "sender id 'abcd' must have 5 to 15"));
 	teardown();
 }
 
@@ -409,6 +410,8 @@ static const struct {
 		"unsubscribe: it must be an object with a 'url'\n"},
 	{"unsubscribe without a url", "{" BASE ",\"unsubscribe\":{\"url\":null}}",
 		"unsubscribe: it must be an object with a 'url'\n"},
+	{"unsubscribe in clear", "{" BASE ",\"unsubscribe\":{\"url\":\"http://a.example/\"}}",
+		"unsubscribe.url: it must be one https address\n"},
 	{"unsubscribe misspelt",
 		"{" BASE ",\"unsubscribe\":{\"url\":\"https://a.example\",\"utl\":\"\"}}",
 		"unsubscribe: unknown key 'utl': see penguin-content(7)\n"},

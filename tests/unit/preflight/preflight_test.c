@@ -291,9 +291,56 @@ Test(preflight, sender_P11_header_sizes)
 	buf_add_text(&headers, "\r\n");
 	scene.content.headers = buf_slice(&headers);
 	expect(&scene, "header_bytes fail", "in the content: shorten X-Long,");
-	scene.content.fault = SLICE("subject: it is empty");
-	expect(&scene, "header_bytes fail", "penguinctl content add");
+	scene.content.fault = SLICE("its header has more than 14336 octets");
+	scene.content.kind = PREFLIGHT_FAULT_HEADER_SIZE;
+	expect(&scene, "header_bytes fail", "in the content: shorten");
 	buf_clear(&headers);
+}
+
+/* What of the jobs is theirs holds no campaign up; what is the content's does. */
+Test(preflight, messages_that_cannot_be_composed)
+{
+	struct scene scene;
+	const struct preflight_job failed[] = {
+		{SLICE("0192f3a0-1234-7abc-8def-0123456789ab"), SLICE("recipient: it has no '@'")}};
+
+	scene_init(&scene);
+	scene.content.fault = SLICE("subject: it runs too long");
+	expect(&scene, "composes fail", "mend the content as said, then: penguinctl content add");
+	scene.content.kind = PREFLIGHT_FAULT_NO_VALUES;
+	expect(&scene, "composes warning", "enqueue a job, then check again\n");
+	scene_init(&scene);
+	scene.content.failed = failed;
+	scene.content.failed_count = 1;
+	scene.content.job_count = 24;
+	expect(&scene, "composes warning", "such a job will end as failed, the others are sent");
+	scene.content.fault = SLICE("subject: it runs too long");
+	expect(&scene, "composes fail", "penguinctl content add");
+}
+
+Test(preflight, settings_that_are_wrong)
+{
+	struct scene scene;
+	const struct preflight_setting wrong[] = {
+		{"bounce_domain", SLICE("b_x.shop.test"), "is not a host name"},
+		{"tracking_domain", SLICE("t x"), "is not a host name"},
+		{"sender_id", SLICE("a"), "is too short"},
+	};
+
+	scene_init(&scene);
+	scene.subject.settings = wrong;
+	scene.subject.setting_count = 1;
+	scene.subject.bounce_domain = SLICE("");
+	scene.subject.content = NULL;
+	expect(&scene, "tenant_settings fail, dmarc_aligned warning",
+		"'{\"bounce_domain\": \"bounce.shop.test\"}' WHERE tenant_id = '11111111-");
+	scene_init(&scene);
+	scene.subject.settings = wrong + 1;
+	scene.subject.setting_count = 2;
+	expect(&scene, "tenant_settings fail",
+		"'{\"tracking_domain\": \"t.news.shop.test\"}' WHERE tenant_id = '11111111-");
+	expect(&scene, "tenant_settings fail",
+		"'{\"sender_id\": \"shoptest\"}' WHERE tenant_id = '11111111-");
 }
 
 Test(preflight, keys)
@@ -428,13 +475,13 @@ Test(preflight, a_report_for_programs_and_for_people)
 		slice_starts(buf_slice(&out),
 			SLICE("{\"verdict\":\"fail\",\"tenant\":\"t\",\"from_domain\":\"news.shop.test\","
 			      "\"bounce_domain\":\"bounce.shop.test\",\"tracking_domain\":null,"
-			      "\"selectors\":\"r1\",\"pool_name\":\"default\",\"pool\":null,"
+			      "\"selectors\":\"r1\",\"pool_name\":\"default\",\"pool\":null,\"tenant_settings\":true,"
 			      "\"spf_pass_for_all_pool_ips\":true,\"dkim_key_match\":true,"
 			      "\"dkim_bits\":2048,\"dmarc_record\":true,\"dmarc_aligned\":true,"
 			      "\"mx_of_from\":true,\"mx_of_bounce\":true,\"not_null_mx\":true,"
 			      "\"soa\":true,\"ptr\":true,\"fcrdns\":true,\"ptr_generic\":false,"
 			      "\"ehlo_matches\":false,\"tracking_host\":null,"
-			      "\"list_unsub_headers\":true,\"header_bytes\":1234,"
+			      "\"list_unsub_headers\":true,\"composes\":true,\"header_bytes\":1234,"
 			      "\"checked_at\":\"1970-01-01T00:00:00")),
 		"%s", buf_string(&out));
 	cr_expect(strstr(buf_string(&out), "\"verdict\":\"fail\",\"subject\":\"s1 192.0.2.7\"") !=
