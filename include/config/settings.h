@@ -46,6 +46,9 @@ struct config_dns {
 enum config_signer { CONFIG_SIGNER_NATIVE, CONFIG_SIGNER_LIBOPENDKIM };
 enum config_check_dns { CONFIG_CHECK_DNS_OFF, CONFIG_CHECK_DNS_ON, CONFIG_CHECK_DNS_REQUIRED };
 
+/* What a signature is good for at least when a message leaves: receivers judge it later. */
+#define CONFIG_SIGNATURE_REST_US (INT64_C(86400) * 1000000)
+
 struct config_keys {
 	const char *directory;
 	enum config_signer signer;

@@ -40,7 +40,7 @@ struct campaign {
 	struct slice stream; /* which suppressions hold: the stream's and '*' */
 	int priority;        /* 0 = transactional */
 	int weight;
-	int64_t expires_us; /* lifetime from the first lease on */
+	int64_t expires_us; /* lifetime from the first lease on; 0 = it says nothing */
 	enum on_in_doubt on_in_doubt;
 };
 

@@ -98,9 +98,18 @@ static void check_dns(const struct check *check)
 	}
 }
 
+/* Does it stand in a file? */
+static bool is_given(const struct check *check, const void *at)
+{
+	const struct config_setting *setting = config_settings_find(&check->loaded->settings, at);
+
+	return setting != NULL && setting->place.file != NULL;
+}
+
 static void check_retry(const struct check *check)
 {
 	const struct config_retry *retry = &check->config->retry;
+	const struct config_keys *keys = &check->config->keys;
 
 	if (retry->first_us > retry->max_us) {
 		COMPLAIN(check, &retry->first_us, "'first' is more than 'max': lower it");
@@ -108,6 +117,12 @@ static void check_retry(const struct check *check)
 	if (retry->first_us >= retry->expire_us) {
 		COMPLAIN(check, &retry->expire_us,
 			"jobs expire before their first retry: raise 'expire' above 'first'");
+	}
+	if (keys->expire_us > 0 && keys->expire_us < retry->expire_us + CONFIG_SIGNATURE_REST_US) {
+		COMPLAIN(check,
+			is_given(check, &keys->expire_us) ? &keys->expire_us : &retry->expire_us,
+			"signatures would be over before the last attempt is judged: 'keys.expire' "
+			"must be a day more than 'retry.expire', or 0");
 	}
 }
 

@@ -95,7 +95,8 @@ static const struct config_key keys_keys[] = {
 		.doc = "Whether keys are compared with what is published, and must match.",
 		.words = check_words},
 	{"expire", CONFIG_DURATION, AT(expire_us), "7d", "0", "365d", NULL,
-		.doc = "How long a signature is valid (x=); 0 is for ever."},
+		.doc = "How long a signature is valid (x=), a day more than retry.expire; 0 is for "
+		       "ever."},
 	{"allow_unsigned", CONFIG_BOOL, AT(allow_unsigned), "false", NULL, NULL, NULL,
 		.doc = "Whether mail of domains without a key is sent, without a signature."},
 	{"cache", CONFIG_COUNT, AT(cache), "10000", "1", "1000000", "domains",
@@ -127,7 +128,7 @@ static const struct config_key retry_keys[] = {
 	{"jitter", CONFIG_SHARE, AT(jitter), "20%", "0%", "50%", NULL,
 		.doc = "How much of it is left to chance, in both directions."},
 	{"expire", CONFIG_DURATION, AT(expire_us), "4d", "1s", "30d", NULL,
-		.doc = "How long after its first attempt a job expires; a campaign may say less."},
+		.doc = "How long after its first lease a job expires; a campaign may say less."},
 };
 #undef AT
 static const struct config_schema retry = SCHEMA_OF(retry_keys, struct config_retry);

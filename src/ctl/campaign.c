@@ -71,6 +71,7 @@ static int find_content(struct ctl *ctl, const char *tenant, char ret_id[ID_TEXT
 /* What the table would refuse in its own words. */
 static int check_settings(struct ctl *ctl, int64_t *ret_expires_us)
 {
+	const char *expire = ctl_option(ctl, "expire", NULL); /* NULL: the sender's retry.expire */
 	enum on_in_doubt doubt;
 	uint64_t priority = 10;
 	uint64_t weight = 100;
@@ -78,8 +79,9 @@ static int check_settings(struct ctl *ctl, int64_t *ret_expires_us)
 	if (!on_in_doubt_parse(slice_of(ctl_option(ctl, "on-in-doubt", "retry")), &doubt)) {
 		return ctl_fail(EX_USAGE, "--on-in-doubt is retry, assume_sent or hold");
 	}
-	if (!time_parse_duration(slice_of(ctl_option(ctl, "expire", "3d")), ret_expires_us) ||
-		*ret_expires_us < TIME_SECOND_US || *ret_expires_us > EXPIRE_MAX_US) {
+	if (expire != NULL &&
+		(!time_parse_duration(slice_of(expire), ret_expires_us) ||
+			*ret_expires_us < TIME_SECOND_US || *ret_expires_us > EXPIRE_MAX_US)) {
 		return ctl_fail(EX_USAGE, "--expire is a duration such as 12h or 3d, at most 30d");
 	}
 	if (!ctl_number(ctl, "priority", &priority) || priority > 100) {
@@ -111,8 +113,8 @@ int campaign_create(struct ctl *ctl)
 	code = ctl_run(ctl, SQL_CAMPAIGN_CREATE,
 		(const char *const[]){tenant, id, ctl->arguments[0], content, NULL,
 			ctl_option(ctl, "pool", "default"), ctl_option(ctl, "priority", "10"),
-			ctl_option(ctl, "weight", "100"), NULL, NULL, lifetime,
-			ctl_option(ctl, "on-in-doubt", "retry"),
+			ctl_option(ctl, "weight", "100"), NULL, NULL,
+			expires_us > 0 ? lifetime : NULL, ctl_option(ctl, "on-in-doubt", "retry"),
 			ctl_option(ctl, "stream", "default"), "{}"});
 	if (code == 0) {
 		ctl_print("%s\n", id);

@@ -1,8 +1,8 @@
 -- The settings of campaigns, as a worker needs them to send.
 -- $1 tenants uuid[], $2 campaigns uuid[]: parallel
 -- rows: tenant_id uuid, id uuid, name text, state text, content_id uuid, pool text,
---	priority int, weight int, not_after_us bigint (or null), expires_after_us bigint,
---	on_in_doubt text, stream text, settings text (JSON), tenant_name text,
+--	priority int, weight int, not_after_us bigint (or null),
+--	expires_after_us bigint (or null), on_in_doubt text, stream text, settings text (JSON), tenant_name text,
 --	tenant_weight int, bounce_domain text, tracking_domain text, sender_id text: settings
 --	of the tenant, a number as its digits (null: not set)
 SELECT c.tenant_id, c.id, c.name, c.state, c.content_id, c.pool, c.priority, c.weight,

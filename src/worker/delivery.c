@@ -68,6 +68,10 @@ void delivery_forget_spares(struct worker *worker)
 /* The gate's word before MAIL.  False when the job ended here. */
 static bool may_go(struct plan **plan)
 {
+	if (plan_is_over(*plan)) { /* while it waited for its turn */
+		plan_skip(plan, OUTCOME_EXPIRED, SLICE("its lifetime is over"));
+		return false;
+	}
 	switch (gate_ask(*plan, false)) {
 	case GATE_OPEN:
 		break;

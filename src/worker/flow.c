@@ -99,7 +99,7 @@ static void begin(struct worker *worker, struct job *job)
 		return;
 	}
 	take_pins(plan);
-	if (loop_wall_us(worker->loop) >= plan_deadline_us(plan)) {
+	if (plan_is_over(plan)) {
 		plan_skip(&plan, ending_overdue(job), SLICE("its lifetime is over"));
 		return;
 	}

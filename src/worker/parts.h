@@ -139,6 +139,7 @@ void plan_follow(struct plan *plan); /* the configuration in force is its own fr
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
 void plan_skip(struct plan **take, enum outcome state, struct slice reason);
 int64_t plan_deadline_us(const struct plan *plan); /* wall clock: expires then */
+bool plan_is_over(const struct plan *plan);
 const struct tenant *plan_tenant(const struct plan *plan);
 const struct campaign *plan_campaign(const struct plan *plan);
 

@@ -63,14 +63,32 @@ const struct tenant *plan_tenant(const struct plan *plan)
 	return plan->job->batch->campaign->tenant;
 }
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * The signature says when it was first made, at each attempt: one that leaves late must
+ * still be good.  The configuration is checked for that, but a reload leaves the signer.
+ */
 int64_t plan_deadline_us(const struct plan *plan)
 {
-	int64_t lifetime_us = plan_campaign(plan)->expires_us;
+	int64_t lifetime_us = plan->worker->equipment->config->retry.expire_us;
+	int64_t signed_us = signer_expire_us(plan->worker->signer);
 
-	if (lifetime_us <= 0) {
-		lifetime_us = plan->worker->equipment->config->retry.expire_us;
+	if (plan_campaign(plan)->expires_us > 0) {
+		lifetime_us = lesser(lifetime_us, plan_campaign(plan)->expires_us);
+	}
+	if (signed_us > 0) {
+		lifetime_us = lesser(lifetime_us, signed_us - CONFIG_SIGNATURE_REST_US);
 	}
 	return plan->job->first_us + lifetime_us;
+}
+
+bool plan_is_over(const struct plan *plan)
+{
+	return loop_wall_us(plan->worker->loop) >= plan_deadline_us(plan);
 }
 
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)

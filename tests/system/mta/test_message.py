@@ -94,7 +94,7 @@ def test_smtp_B1_no_bare_line_end_leaves(stack, value):
 def test_gen_G4_the_date_is_the_first_leases_by_the_databases_clock(stack):
     """The node's clock is an hour ahead at the first attempt and right at the second: both say the true time."""
     rule = "\nrules:\n  - {at: dot, nth: 1-1, reply: 451 4.3.0 later, accept: true}\n"
-    with stack(world=WORLD + rule) as s:
+    with stack(world=WORLD + rule, config={"retry": {"expire": "1d"}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, ["ann@d1.test"])
         begun = time.time()

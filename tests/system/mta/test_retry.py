@@ -136,6 +136,59 @@ def test_smtp_R2_a_lifetime_that_ends_is_no_bounce(stack):
         assert s.shop.session.value("SELECT count(*) FROM penguin.suppressions") == 0
 
 
+@pytest.mark.parametrize("campaign_s, expire, lives_s", [(None, "4s", 4), (3, "1h", 3), (86400, "4s", 4)])
+def test_smtp_R2_a_campaign_may_say_less_than_the_configuration(stack, campaign_s, expire, lives_s):
+    with stack(world=WORLD + "\nrules:\n  - {at: rcpt, reply: 450 4.2.1 later}\n",
+               config={"retry": {"first": "1s", "max": "1s", "expire": expire}}) as s:
+        campaign = s.campaign(expires_s=campaign_s)
+        said = s.shop.session.value("SELECT extract(epoch FROM expires_after) FROM penguin.campaigns")
+        assert said == campaign_s
+        s.enqueue(campaign, ["ann@d1.test"])
+        begun = time.monotonic()
+        s.start()
+        assert s.wait(campaign, timeout=20) == {"expired": 1}
+        assert lives_s - 1.5 < time.monotonic() - begun < lives_s + 6
+        s.stop()
+        assert lives_s - 1 <= len(s.attempts(campaign)) <= lives_s + 1
+
+
+def age(stack, days):
+    """As if the jobs had been leased first so many days ago."""
+    stack.shop.session.query("UPDATE penguin.batches SET not_before = now(), due = NULL, first_leased_at = now() - %s * "
+                             "interval '1 day', first_at = ARRAY[now() - %s * interval '1 day']", days, days)
+
+
+def test_smtp_R2_without_a_word_a_message_lives_for_four_days(stack):
+    """By the configuration's default and the table's; a signature is good for a day more than that at least."""
+    with stack(world=WORLD + "\nrules:\n  - {at: dot, nth: 1-2, reply: 450 4.2.1 later, accept: true}\n",
+               config={"retry": {"first": "1h", "expire": None, "max": "3h"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: a.get("retrying") and len(s.attempts(campaign)) == 1)
+        age(s, 3.8)
+        s.wait(campaign, lambda a: a.get("retrying") and len(s.attempts(campaign)) == 2)
+        age(s, 4.1)
+        assert s.wait(campaign) == {"expired": 1}
+        s.stop()
+        letters = [p.read_bytes() for p in sorted(s.boxes.rglob("*.eml"))]
+        assert len(letters) == 2
+        for letter in letters:
+            assert int(re.search(rb"[; \t]x=(\d+)", letter)[1]) > time.time() + 86400
+
+
+def test_smtp_R2_what_waits_for_its_turn_expires_as_well(stack):
+    """A message in two seconds: for most the turn comes when their three seconds are over."""
+    with stack(config={"default_site": {"connections": 1, "rate": "30/m"}}) as s:
+        campaign = s.campaign(expires_s=3)
+        s.enqueue(campaign, [f"user{i}@d1.test" for i in range(8)])
+        s.start()
+        account = s.check(campaign)
+        s.stop()
+        assert account["delivered"] + account["expired"] == 8 and account["expired"] >= 3, account
+        assert len(s.world.ledger()) == account["delivered"]
+
+
 @pytest.mark.parametrize("keywords", ["[PIPELINING]", "[8BITMIME]"])
 def test_smtp_R6_sender_Y6_a_server_that_closes_after_twenty_messages(stack, keywords):
     """Without a 421: nothing failed, and no message had an attempt for nothing."""

@@ -176,7 +176,7 @@ class Shop:
         campaign = uuid7()
         self.session.run(
             "campaign_create", self.tenant, campaign, "summer", self.content, None, pool, priority,
-            weight, not_before_us, not_after_us, 3 * 86400 * 10**6, "retry", stream, "{}",
+            weight, not_before_us, not_after_us, None, "retry", stream, "{}",
         )
         if start:
             self.session.run("campaign_start", self.tenant, campaign)

@@ -471,6 +471,12 @@ static const struct {
 		"t.yaml:1:16: 'min_ttl' is more than 'max_ttl': lower it"},
 	{"expiry before the retry", "retry: {expire: 10m}\n",
 		"t.yaml:1:17: jobs expire before their first retry: raise 'expire' above 'first'"},
+	{"expiry beyond the signature", "retry: {expire: 7d}\n",
+		"t.yaml:1:17: signatures would be over before the last attempt is judged: "
+		"'keys.expire' must be a day more than 'retry.expire', or 0"},
+	{"a signature that is over early", "retry: {expire: 7d}\nkeys: {expire: 191h}\n",
+		"t.yaml:2:16: signatures would be over before the last attempt is judged: "
+		"'keys.expire' must be a day more than 'retry.expire', or 0"},
 	{"renewals too rare", "lease: {renew: 10m, duration: 25m}\n",
 		"t.yaml:1:16: 'renew' is more than a third of 'duration': lower it, one lost "
 		"renewal must not cost the lease"},

@@ -40,6 +40,7 @@ static void begin(struct life *life, const char *config)
 	buf_clear(&problems);
 	life->equipment.config = life->config;
 	life->worker.equipment = &life->equipment;
+	life->worker.signer = signer_new(SIGNER_NATIVE, life->config->keys.expire_us);
 	life->campaign.tenant = &life->tenant;
 	life->batch.campaign = &life->campaign;
 	life->job.batch = &life->batch;
@@ -49,6 +50,7 @@ static void begin(struct life *life, const char *config)
 
 static void end(struct life *life)
 {
+	signer_free(&life->worker.signer);
 	config_unref(&life->config);
 }
 
@@ -164,12 +166,17 @@ Test(ending, smtp_R2_the_end_of_a_lifetime_is_no_bounce)
 {
 	static const struct {
 		const char *label;
-		int64_t expires_us; /* the campaign's; 0 = the configuration's four days */
+		const char *config;
+		int64_t expires_us; /* the campaign's; 0 = it says nothing */
 		double most;        /* minutes until it is over */
 	} rows[] = {
-		{"ordinary mail", 0, 4 * 24 * 60},
-		{"a campaign that is news for six hours", 360 * MINUTE_US, 360},
-		{"a code that is good for ten minutes", 10 * MINUTE_US, 10},
+		{"ordinary mail", "", 0, 4 * 24 * 60},
+		{"a campaign that is news for six hours", "", 360 * MINUTE_US, 360},
+		{"a code that is good for ten minutes", "", 10 * MINUTE_US, 10},
+		{"a campaign that says more than it may", "", 9 * 1440 * MINUTE_US, 4 * 24 * 60},
+		{"five days", "retry: {expire: 5d}", 0, 5 * 24 * 60},
+		{"six days, as long as signatures allow", "retry: {expire: 6d}", 0, 6 * 24 * 60},
+		{"a month", "retry: {expire: 30d}\nkeys: {expire: 0}", 0, 30 * 24 * 60},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -177,7 +184,7 @@ Test(ending, smtp_R2_the_end_of_a_lifetime_is_no_bounce)
 		int64_t last_us = 0;
 		struct life life;
 
-		begin(&life, "");
+		begin(&life, rows[i].config);
 		life.campaign.expires_us = rows[i].expires_us;
 		for (int number = 1; a.state == OUTCOME_RETRYING; number++) {
 			last_us = a.due_us;
@@ -235,6 +242,21 @@ Test(ending, smtp_R2_a_doubt_at_the_end_of_a_lifetime_stays_one)
 		cr_expect_eq(attempt.state, rows[i].want, "%s: %s", rows[i].label,
 			outcome_word(attempt.state));
 	}
+	end(&life);
+}
+
+/* A reload may bring a longer life than the signer, which stays, was made for. */
+Test(ending, smtp_R2_threat_K1_no_attempt_leaves_with_a_signature_that_is_nearly_over)
+{
+	struct life life;
+
+	begin(&life, "retry: {expire: 30d}\nkeys: {expire: 31d}");
+	cr_expect_eq(plan_deadline_us(&life.plan), FIRST_US + 30 * 1440 * MINUTE_US);
+	signer_free(&life.worker.signer);
+	life.worker.signer = signer_new(SIGNER_NATIVE, 7 * 1440 * MINUTE_US);
+	cr_expect_eq(plan_deadline_us(&life.plan), FIRST_US + 6 * 1440 * MINUTE_US);
+	life.campaign.expires_us = 2 * 1440 * MINUTE_US;
+	cr_expect_eq(plan_deadline_us(&life.plan), FIRST_US + 2 * 1440 * MINUTE_US);
 	end(&life);
 }
 
