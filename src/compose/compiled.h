@@ -55,9 +55,8 @@ struct attachment {
 struct raw_parts {
 	struct slice headers;
 	struct slice body;
-	bool has_date;
-	bool has_message_id;
-	bool has_to;
+	struct slice to;           /* the field, where it is one address; for that recipient */
+	struct address to_address; /* normalised */
 	bool has_list_unsubscribe;
 	bool has_list_unsubscribe_post;
 	bool has_list_id;

@@ -354,6 +354,20 @@ static void write_structured(struct run *run)
 	}
 }
 
+/* The app's own To stands for its one recipient, whom it may know by name. */
+static void add_raw_to(struct run *run)
+{
+	const struct raw_parts *parts = &run->content->parts;
+	struct address recipient = address_normalise(&run->message->recipient);
+
+	if (parts->to.n > 0 &&
+		slice_equal(address_text(&parts->to_address), address_text(&recipient))) {
+		buf_add(&run->message->bytes, parts->to);
+	} else {
+		add_mailbox(run, "To", &run->message->recipient, NULL);
+	}
+}
+
 static void write_raw(struct run *run)
 {
 	const struct raw_parts *parts = &run->content->parts;
@@ -361,15 +375,9 @@ static void write_raw(struct run *run)
 
 	buf_add(&m->bytes, parts->headers);
 	m->utf8 = run->variant->from.address.utf8;
-	if (!parts->has_to) {
-		add_mailbox(run, "To", &m->recipient, NULL);
-	}
-	if (!parts->has_date) {
-		add_date(run);
-	}
-	if (!parts->has_message_id) {
-		add_message_id(run);
-	}
+	add_raw_to(run);
+	add_date(run);
+	add_message_id(run);
 	add_list_fields(run, parts);
 	m->header_bytes = m->bytes.n;
 	buf_add(&m->bytes, SLICE("\r\n"));

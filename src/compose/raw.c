@@ -1,7 +1,9 @@
 /*
  * Raw content: an RFC 5322 message that the app made itself.  It is checked once and
- * then sent as it is, but for what would be wrong for a campaign: Bcc and transport
- * fields are dropped, line ends made canonical, and a single text in 8-bit or with
+ * then sent as it is, but for what is not of the message but of one sending of it: one
+ * content serves all jobs of a campaign, so To, Date and Message-ID are made for each,
+ * and what servers wrote on the way (Received, signatures) and other recipients (Cc,
+ * Bcc) are dropped.  Line ends are made canonical, and a single text in 8-bit or with
  * long lines is re-encoded as quoted-printable.  A multipart that needs the same is
  * refused: its parts are the app's business, and guessing at them breaks messages.
  *
@@ -15,8 +17,11 @@
 #include "compiled.h"
 #include "mail/header.h"
 
+#define HEADER_MAX (4 * HEADER_BLOCK_MAX) /* before fields are dropped */
+
 struct raw {
 	struct builder *builder;
+	struct slice block;
 	struct buf headers;
 	struct slice content_type; /* values, trimmed; empty = there is none */
 	struct slice encoding;
@@ -69,17 +74,31 @@ static enum body_trouble body_trouble(struct slice body)
 	return trouble;
 }
 
-/* A To without an address, as "undisclosed-recipients:;": the recipient's takes its place. */
-static bool is_nobody(const struct header_field *f)
+/* Ours to make, a trace of another sending, or somebody else's address. */
+static bool is_dropped(struct slice name)
 {
-	return slice_equal_nocase(f->name, SLICE("To")) && slice_find(f->value, '@') == f->value.n;
-}
+	static const struct slice names[] = {
+		{"Date", 4},
+		{"Message-ID", 10},
+		{"Cc", 2},
+		{"Bcc", 3},
+		{"Received", 8},
+		{"Return-Path", 11},
+		{"Delivered-To", 12},
+		{"X-Original-To", 13},
+		{"Envelope-To", 11},
+		{"Authentication-Results", 22},
+		{"DKIM-Signature", 14},
+		{"DomainKey-Signature", 19},
+	};
 
-static bool is_dropped(const struct header_field *f)
-{
-	return slice_equal_nocase(f->name, SLICE("Bcc")) ||
-		slice_equal_nocase(f->name, SLICE("Return-Path")) ||
-		slice_equal_nocase(f->name, SLICE("Authentication-Results")) || is_nobody(f);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (slice_equal_nocase(name, names[i])) {
+			return true;
+		}
+	}
+	return slice_starts_nocase(name, SLICE("ARC-")) ||
+		slice_starts_nocase(name, SLICE("Resent-"));
 }
 
 static void note_field(struct raw *raw, const struct header_field *f)
@@ -89,9 +108,6 @@ static void note_field(struct raw *raw, const struct header_field *f)
 		struct slice name;
 		bool *seen;
 	} noted[] = {
-		{SLICE("Date"), &parts->has_date},
-		{SLICE("Message-ID"), &parts->has_message_id},
-		{SLICE("To"), &parts->has_to},
 		{SLICE("List-Unsubscribe"), &parts->has_list_unsubscribe},
 		{SLICE("List-Unsubscribe-Post"), &parts->has_list_unsubscribe_post},
 		{SLICE("List-ID"), &parts->has_list_id},
@@ -125,6 +141,18 @@ static void note_from(struct raw *raw, struct slice value)
 	from->set = true;
 }
 
+/* Anything but one address gives way to the recipient. */
+static void note_to(struct raw *raw, const struct header_field *f)
+{
+	struct content *c = raw->builder->content;
+	struct address address;
+
+	if (header_parse_mailbox(f->value, &address) == HEADER_OK) {
+		c->parts.to = arena_slice(c->arena, f->whole);
+		c->parts.to_address = address_normalise(&address);
+	}
+}
+
 static bool is_clean(struct slice whole)
 {
 	for (size_t i = 0; i + 2 < whole.n; i++) {
@@ -155,7 +183,13 @@ static void take_field(struct raw *raw, const struct header_field *f)
 
 	memcpy(name, f->name.p, f->name.n);
 	name[f->name.n] = '\0';
-	if (is_dropped(f)) {
+	if (is_single_header(f->name) &&
+		is_repeated(
+			slice_make(raw->block.p, (size_t)(f->whole.p - raw->block.p)), f->name)) {
+		builder_fault(raw->builder, name, "it is there twice");
+		return;
+	}
+	if (is_dropped(f->name)) {
 		return;
 	}
 	if (!is_clean(f->whole)) {
@@ -164,8 +198,8 @@ static void take_field(struct raw *raw, const struct header_field *f)
 			"encoded words (RFC 2047)");
 		return;
 	}
-	if (is_single_header(f->name) && is_repeated(buf_slice(&raw->headers), f->name)) {
-		builder_fault(raw->builder, name, "it is there twice");
+	if (slice_equal_nocase(f->name, SLICE("To"))) {
+		note_to(raw, f);
 		return;
 	}
 	if (slice_equal_nocase(f->name, SLICE("From"))) {
@@ -244,6 +278,11 @@ static void take_message(struct raw *raw, struct slice text)
 	struct buf body;
 
 	block = end < text.n ? slice_first(text, end + 2) : text;
+	if (block.n > HEADER_MAX) {
+		builder_fault(raw->builder, "header", "it has more than %d octets", HEADER_MAX);
+		return;
+	}
+	raw->block = block;
 	while (header_next(&block, &f)) {
 		take_field(raw, &f);
 	}

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "base/err.h"
 #include "fuzz.h"
 #include "mail/header.h"
 
@@ -34,6 +35,11 @@ static void check_lines(const struct message *m)
 	}
 }
 
+/* Of another sending, or of other people. */
+static const struct slice others[] = {SLICE("Bcc"), SLICE("Cc"), SLICE("Received"),
+	SLICE("DKIM-Signature"), SLICE("ARC-Seal"), SLICE("Return-Path"), SLICE("Delivered-To"),
+	SLICE("Resent-To")};
+
 static void check_headers(const struct message *m, const struct compose_input *input, bool raw)
 {
 	const struct compose_settings *settings = input->settings;
@@ -43,16 +49,22 @@ static void check_headers(const struct message *m, const struct compose_input *i
 	unsigned feedback = 0;
 	unsigned clicks = 0;
 	unsigned https = 0;
+	unsigned ours[3] = {0};
 
 	while (header_next(&block, &f)) {
 		from += slice_equal_nocase(f.name, SLICE("From"));
-		must(!slice_equal_nocase(f.name, SLICE("Bcc")));
+		for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+			must(!slice_equal_nocase(f.name, others[i]));
+		}
+		ours[0] += slice_equal_nocase(f.name, SLICE("To"));
+		ours[1] += slice_equal_nocase(f.name, SLICE("Date"));
+		ours[2] += slice_equal_nocase(f.name, SLICE("Message-ID"));
 		feedback += slice_equal_nocase(f.name, SLICE("Feedback-ID"));
 		clicks += slice_equal_nocase(f.name, SLICE("List-Unsubscribe-Post"));
 		https += slice_equal_nocase(f.name, SLICE("List-Unsubscribe")) &&
 			slice_search(f.value, SLICE("<https://")) < f.value.n;
 	}
-	must(block.n == 0 && from == 1);
+	must(block.n == 0 && from == 1 && ours[0] == 1 && ours[1] == 1 && ours[2] == 1);
 	must(feedback == 1 || settings->feedback_sender.n == 0);
 	must(clicks <= https || raw); /* whose own it is */
 	must(slice_equal(slice_from(buf_slice(&m->bytes), m->header_bytes + 2), message_body(m)));

@@ -75,6 +75,47 @@ def test_smtp_B4_smtp_B3_signed_before_the_dots_are_doubled(stack):
         assert verdicts(s, data) == [True]
 
 
+RAW_OF_ANOTHER_SENDING = b"""Received: from secret.internal by mail.shop.test; Mon, 1 Jan 2001 00:00:00 +0000
+DKIM-Signature: v=1; a=rsa-sha256; d=news.shop.test; s=r1; h=from; bh=x; b=x
+ARC-Seal: i=1; a=rsa-sha256; d=news.shop.test; s=r1; cv=none; b=x
+Return-Path: <someone@shop.test>
+Delivered-To: eve@other.test
+From: Ann <ann@news.shop.test>
+To: Bob <bob@d2.test>
+Cc: eve@other.test
+Bcc: mallory@other.test
+Date: Mon, 1 Jan 2001 00:00:00 +0000
+Message-ID: <same@news.shop.test>
+Subject: raw
+MIME-Version: 1.0
+Content-Type: text/plain
+
+Hello.
+""".replace(b"\n", b"\r\n")
+
+
+def test_gen_G3_gen_G4_gen_G5_threat_K1_smtp_M20_a_raw_content_is_a_message_for_each_job(stack):
+    """Sent by somebody else before: nothing of that is left, and each recipient has one of their own."""
+    with stack(content=RAW_OF_ANOTHER_SENDING) as s:
+        campaign = s.campaign()
+        begun = time.time()
+        s.enqueue(campaign, ["ann@d1.test", "bob@d2.test", "cid@d3.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 3}
+        s.stop()
+        jobs = {line["recipient"]: line["job"] for line in s.world.ledger()}
+        for recipient, data in s.letters().items():
+            message = email.message_from_bytes(data)
+            assert message.get_all("To") == ["Bob <bob@d2.test>" if recipient == "bob@d2.test" else recipient]
+            assert message["Cc"] is None and message["Bcc"] is None
+            assert message.get_all("Message-ID") == [f"<{jobs[recipient]}@{DOMAIN}>"]
+            assert len(message.get_all("Date")) == 1
+            assert begun - 2 <= email.utils.parsedate_to_datetime(message["Date"]).timestamp() <= time.time()
+            for other in (b"eve@", b"mallory@", b"secret", b"ARC-", b"someone@", b"same@", b"2001"):
+                assert other not in data
+            assert verdicts(s, data) == [True]
+
+
 @pytest.mark.parametrize("value", [
     "a\nb", "a\rb", "\n.\n", "\r.\r", "\r\n.\r\n", "\n.\r\nMAIL FROM:<x@y.test>\r\n", "\r\n.\r", ".", "x\n.", "\n", "\r\r\n"])
 def test_smtp_B1_no_bare_line_end_leaves(stack, value):
