@@ -156,23 +156,53 @@ static struct pg_request *ask_limit(enum sql_id statement, int64_t limit)
 
 static struct pg_request *ask_fold(struct intake *intake)
 {
-	(void)intake;
-	return ask_limit(SQL_FOLD_SWEEP, FOLD_CAMPAIGNS);
+	return intake->chores.steps[FOLD].flying > 0 ? NULL
+						     : ask_limit(SQL_FOLD_SWEEP, FOLD_CAMPAIGNS);
+}
+
+/* One of the steps that a sweep has asked for is over; behind the last it may be due again. */
+static bool step_over(struct intake *intake, size_t chore, bool moved)
+{
+	struct chores *chores = &intake->chores;
+	struct chore_steps *steps = &chores->steps[chore];
+
+	steps->moved = steps->moved || moved;
+	if (--steps->flying == 0 && steps->moved) {
+		chores->due_us[chore] = loop_now_us(intake->loop);
+		if (!chores->busy) {
+			timer_set(&chores->timer, chores->due_us[chore]);
+		}
+	}
+	return false;
 }
 
 static bool on_folded(struct intake *intake, const struct pg_answer *answer, void *context)
 {
-	(void)intake;
 	(void)context;
-	(void)intake_try_again(answer, "campaign_fold"); /* the next sweep finds it again */
-	return false;
+	if (answer->status != PG_DONE) {
+		(void)intake_try_again(answer, "campaign_fold"); /* the next sweep finds it again */
+	}
+	return step_over(intake, FOLD, answer->status == PG_DONE && pg_number(answer, 0, 0, 0) > 0);
 }
 
-/* A step for each; the sweep comes again as long as it finds one. */
+static bool on_finished(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	(void)context;
+	if (answer->status != PG_DONE) {
+		(void)intake_try_again(answer, "campaign_finish");
+	}
+	return step_over(intake, OVERDUE, answer->status == PG_DONE && pg_rows(answer, 0) > 0);
+}
+
+/*
+ * A step for each campaign.  The sweep comes again at once as long as a step moves
+ * something: where all is locked by somebody else it waits for its time.
+ */
 static bool done_fold(struct intake *intake, const struct pg_answer *answer)
 {
 	size_t rows = pg_rows(answer, 0);
 
+	intake->chores.steps[FOLD] = (struct chore_steps){.flying = rows};
 	for (size_t row = 0; row < rows; row++) {
 		struct pg_request *request = intake_request(SQL_CAMPAIGN_FOLD);
 		struct id tenant = pg_id(answer, 0, row, 0);
@@ -184,19 +214,21 @@ static bool done_fold(struct intake *intake, const struct pg_answer *answer)
 		pg_add_number(request, FOLD_BATCHES);
 		intake_ask(intake, &request, CHORE_WAIT_US, on_folded, NULL);
 	}
-	return rows > 0;
+	return false;
 }
 
 static struct pg_request *ask_overdue(struct intake *intake)
 {
-	(void)intake;
-	return ask_limit(SQL_CAMPAIGN_OVERDUE, OVERDUE_CAMPAIGNS);
+	return intake->chores.steps[OVERDUE].flying > 0
+		? NULL
+		: ask_limit(SQL_CAMPAIGN_OVERDUE, OVERDUE_CAMPAIGNS);
 }
 
 static bool done_overdue(struct intake *intake, const struct pg_answer *answer)
 {
 	size_t rows = pg_rows(answer, 0);
 
+	intake->chores.steps[OVERDUE] = (struct chore_steps){.flying = rows};
 	for (size_t row = 0; row < rows; row++) {
 		struct pg_request *request = intake_request(SQL_CAMPAIGN_FINISH);
 		struct id tenant = pg_id(answer, 0, row, 0);
@@ -205,9 +237,9 @@ static bool done_overdue(struct intake *intake, const struct pg_answer *answer)
 		pg_add_id(request, &tenant);
 		pg_add_id(request, &campaign);
 		pg_add_text(request, SLICE("its window has passed"));
-		intake_ask(intake, &request, CHORE_WAIT_US, on_folded, NULL);
+		intake_ask(intake, &request, CHORE_WAIT_US, on_finished, NULL);
 	}
-	return rows == OVERDUE_CAMPAIGNS;
+	return false;
 }
 
 /* After a failover everybody gets time to renew first: design section 4. */

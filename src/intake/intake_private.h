@@ -76,9 +76,16 @@ struct feeds {
 /* Housekeeping, one thing at a time (chores.c). */
 enum { CHORES_MAX = 8, INBOXES_MAX = 16 };
 
+/* What a sweep has asked for, one request a campaign. */
+struct chore_steps {
+	size_t flying;
+	bool moved; /* one of them did something */
+};
+
 struct chores {
 	struct timer timer;
 	int64_t due_us[CHORES_MAX]; /* monotonic; INT64_MAX = when there is reason to */
+	struct chore_steps steps[CHORES_MAX];
 	size_t running;
 	bool started;
 	bool busy;

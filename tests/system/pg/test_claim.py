@@ -105,6 +105,25 @@ def test_cancelled_campaign_is_folded_and_told(shop, run):
     assert state["cancelled"] == MANY - 500 and sum(state.values()) == MANY
 
 
+def test_batches_that_somebody_has_locked_are_not_folded_over_and_over(database, shop, run):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 100)
+    shop.session.run("campaign_cancel", shop.tenant, campaign, "test")
+    backup = Session(database, autocommit=False)
+    backup.query("SELECT id FROM penguin.batches FOR UPDATE")
+    count = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+    cli = run(run_ms=8000)
+    time.sleep(2)
+    before = shop.session.value(count)
+    time.sleep(3)
+    assert shop.session.value(count) - before < 300
+    assert shop.account(campaign) == {"waiting": 100}
+    backup.connection.commit()
+    backup.close()
+    cli.finish()
+    assert shop.account(campaign) == {"cancelled": 100}
+
+
 @pytest.mark.parametrize("distributed", [0, 1])
 def test_feeds_tell_of_suppressions_and_holds(shop, run, distributed):
     cli = run(run_ms=2500, distributed=distributed)

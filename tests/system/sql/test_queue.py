@@ -633,6 +633,27 @@ def test_cancelled_and_finished_campaigns_are_folded(shop, worker):
     assert [r["id"] for r in worker.session.run("campaign_overdue", 5)] == [overdue]
 
 
+def test_the_fold_sweep_costs_nothing_for_campaigns_that_ended_long_ago(shop):
+    def ended(n):
+        shop.session.query(
+            "INSERT INTO penguin.campaigns (tenant_id, id, name, content_id, state) SELECT %s, gen_random_uuid(), "
+            "g::text, gen_random_uuid(), 'finished' FROM generate_series(1, %s) g", shop.tenant, n)
+        shop.session.query("ANALYZE penguin.campaigns")
+
+    live = [shop.campaign() for _ in range(20)]
+    for campaign in live:
+        shop.enqueue(campaign, 600)
+    ended(100)
+    shop.session.run("fold_sweep", 16)
+    few = blocks(shop.session, "fold_sweep", 16)
+    ended(30000)
+    assert blocks(shop.session, "fold_sweep", 16) <= few + 50
+    for campaign in live[::2]:
+        shop.session.run("campaign_cancel", shop.tenant, campaign, "no more")
+    assert sorted(r["id"] for r in shop.session.run("fold_sweep", 16)) == sorted(live[::2])
+    assert len(shop.session.run("fold_sweep", 3)) == 3
+
+
 @pytest.mark.parametrize("end, state", [("campaign_cancel", "cancelled"), ("campaign_finish", "expired")])
 def test_what_had_ended_before_its_campaign_did_is_counted_so(shop, worker, end, state):
     """A worker died with a batch of which it had reported a part; nobody claimed it before the campaign ended."""
