@@ -69,7 +69,7 @@ void delivery_forget_spares(struct worker *worker)
 static bool may_go(struct plan **plan)
 {
 	if (plan_is_over(*plan)) { /* while it waited for its turn */
-		plan_skip(plan, OUTCOME_EXPIRED, SLICE("its lifetime is over"));
+		plan_skip(plan, ending_overdue((*plan)->job), SLICE("its lifetime is over"));
 		return false;
 	}
 	switch (gate_ask(*plan, false)) {
