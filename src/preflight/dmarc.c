@@ -321,6 +321,19 @@ static void add_items(struct buf *out, size_t start, struct slice value, char se
 	}
 }
 
+/* The items of one record's tags of this name, unless they stand behind `start` already. */
+static void add_of_record(
+	struct buf *out, size_t start, struct slice record, struct slice name, char separator)
+{
+	struct tag tag;
+
+	while (next_tag(&record, &tag)) {
+		if (slice_equal_nocase(tag.name, name) && fault_of(&tag) == NULL) {
+			add_items(out, start, tag.value, separator);
+		}
+	}
+}
+
 /* The items of all records, each once. */
 static void add_union(
 	struct buf *out, const struct dns_answer *texts, struct slice name, char separator)
@@ -328,13 +341,8 @@ static void add_union(
 	size_t start = out->n;
 
 	for (size_t i = 0; i < texts->count; i++) {
-		struct slice record = texts->records[i].text;
-		struct tag tag;
-
-		while (is_dmarc(texts->records[i].text) && next_tag(&record, &tag)) {
-			if (slice_equal_nocase(tag.name, name) && fault_of(&tag) == NULL) {
-				add_items(out, start, tag.value, separator);
-			}
+		if (is_dmarc(texts->records[i].text)) {
+			add_of_record(out, start, texts->records[i].text, name, separator);
 		}
 	}
 }
