@@ -73,7 +73,7 @@ unsigned key_bits(const struct key *key);
 /*
  * NULL when what DNS has published at the key's name holds the key; *ret_record is
  * then that text.  Otherwise what is wrong, as the end of a sentence; of several
- * texts at one name one that is right is enough.
+ * texts at one name one that is right is enough here; a verifier may take another.
  */
 struct dns_answer;
 const char *key_published(

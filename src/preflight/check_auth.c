@@ -165,6 +165,7 @@ static void check_key(const struct preflight_subject *subject, const struct pref
 	const struct dns_answer *answer = answers_find(answers, key->name, DNS_TXT);
 	const char *fault;
 	struct finding *finding;
+	bool alone;
 
 	if (answer == NULL) {
 		return;
@@ -176,12 +177,23 @@ static void check_key(const struct preflight_subject *subject, const struct pref
 		return;
 	}
 	fault = subject->published(key->key, answer);
+	alone = answer->count <= 1;
 	finding = report_add(report, PREFLIGHT_DKIM_KEY,
-		fault == NULL ? PREFLIGHT_PASS : PREFLIGHT_FAIL, key->name);
+		fault != NULL   ? PREFLIGHT_FAIL
+			: alone ? PREFLIGHT_PASS
+				: PREFLIGHT_WARNING,
+		key->name);
 	buf_add_text(&finding->says, fault == NULL ? "the record holds our key" : fault);
-	if (fault != NULL) {
+	if (!alone) {
+		buf_add_format(&finding->says,
+			"; the name has %zu TXT records, and which of them counts is anybody's guess "
+			"(RFC 6376 section 3.6.2.2)",
+			answer->count);
+	}
+	if (fault != NULL || !alone) {
 		buf_add(&finding->remedy, key->remedy);
-		buf_add_byte(&finding->remedy, '\n');
+		buf_add_text(&finding->remedy,
+			alone ? "\n" : "  (alone: take away the other TXT records of this name)\n");
 	}
 }
 

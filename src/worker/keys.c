@@ -217,6 +217,19 @@ static void no_answer(struct entry *entry, const struct key *key)
 	entry->until_us = loop_now_us(entry->home->worker->loop) + lives_us[STANDING_UNKNOWN];
 }
 
+/* RFC 6376 section 3.6.2.2: which one a verifier takes is not defined. */
+static void warn_of_others(const struct key *key, size_t count)
+{
+	struct buf name;
+
+	buf_init(&name, 0);
+	key_record_name(key, &name);
+	log_warning(NULL, "dkim_record_not_alone", "name=%s records=%zu text=%s", buf_string(&name),
+		count,
+		log_quote(SLICE("receivers may take another than ours: leave one TXT record")));
+	buf_clear(&name);
+}
+
 static void take_record(struct entry *entry, const struct dns_answer *answer)
 {
 	const struct key *key = key_set_key(entry->set, entry->checked);
@@ -232,6 +245,9 @@ static void take_record(struct entry *entry, const struct dns_answer *answer)
 	if (fault != NULL) {
 		refuse(entry, key, fault);
 		return;
+	}
+	if (answer->count > 1) {
+		warn_of_others(key, answer->count);
 	}
 	key_record_name(key, &entry->records);
 	buf_add_byte(&entry->records, ' ');

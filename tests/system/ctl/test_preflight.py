@@ -183,6 +183,21 @@ def test_sender_P2_gen_G14_another_key_is_published(database, tmp_path):
         assert scene.sends() == 1
 
 
+def test_sender_P2_a_second_record_at_the_selector_is_a_warning(database, tmp_path):
+    """Which of them counts is not defined: preflight and the sender's own check say so, and mail goes out."""
+    with Scene(database, tmp_path, GOOD) as scene:
+        name = f"r1._domainkey.{DOMAIN}"
+        own = (scene.stack.directory / "dkim" / name).read_text()
+        scene.publish({**GOOD, name: {"txt": ["v=DKIM1; p=AAAA", own]}})
+        report = scene.report(0)
+        finding = finding_of(report, "dkim_key_match")
+        assert finding["verdict"] == "warning" and "the name has 2 TXT records" in finding["says"]
+        assert "take away the other" in finding["remedy"] and own in "".join(re.findall('"([^"]*)"', finding["remedy"]))
+        scene.start()
+        assert scene.sends() == 1
+        assert f"dkim_record_not_alone name={name} records=2" in scene.stack.log_text()
+
+
 @pytest.mark.parametrize("records", [{}, {"txt": ["v=DMARC1; rua=mailto:a@shop.test"]}, {"txt": ["v=spf1 -all"]},
                                      {"txt": ["v=DMARC1; p=none", "v=DMARC1; p=reject"]}])
 def test_sender_P3_no_dmarc_record_that_counts(database, tmp_path, records):

@@ -29,9 +29,12 @@ static const struct row good[] = {
 static const char *published(const void *key, const struct dns_answer *answer)
 {
 	cr_expect_str_eq(key, "a key");
-	return answer->count == 1 && slice_equal(answer->records[0].text, SLICE("the key"))
-		? NULL
-		: "the record holds another key";
+	for (size_t i = 0; i < answer->count; i++) {
+		if (slice_equal(answer->records[i].text, SLICE("the key"))) {
+			return NULL;
+		}
+	}
+	return "the record holds another key";
 }
 
 #define FIELDS "From: a@news.shop.test\r\nTo: b@d1.test\r\nSubject: x\r\n"
@@ -363,6 +366,49 @@ Test(preflight, keys)
 	expect(&scene,
 		"spf_pass_for_all_pool_ips fail, dmarc_aligned fail, mx_of_bounce fail, soa fail",
 		"'{\"bounce_domain\": \"bounce.shop.test\"}'");
+}
+
+/* Two records at one selector: receivers may take either. */
+Test(preflight, sender_P2_a_key_that_is_not_alone)
+{
+	static const struct {
+		const char *texts[2];
+		const char *verdict;
+	} rows[] = {
+		{{"the key", "another"}, "warning"},
+		{{"another", "the key"}, "warning"},
+		{{"another", "and another"}, "fail"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct row zone[ARRAY_LEN(good) + 1];
+		struct report *report;
+		struct scene scene;
+		struct buf out;
+
+		scene_init(&scene);
+		memcpy(zone, good, sizeof(good));
+		for (size_t j = 0; j < ARRAY_LEN(good); j++) {
+			if (slice_equal(slice_of(zone[j].name), scene.key.name)) {
+				zone[j].text = rows[i].texts[0];
+				zone[ARRAY_LEN(good)] = zone[j];
+			}
+		}
+		zone[ARRAY_LEN(good)].text = rows[i].texts[1];
+		report = run(&scene, zone, ARRAY_LEN(zone));
+		buf_init(&out, 0);
+		describe(report, &out);
+		cr_expect(slice_starts(buf_slice(&out), SLICE("dkim_key_match ")) &&
+				slice_ends(buf_slice(&out), slice_of(rows[i].verdict)),
+			"%s", buf_string(&out));
+		buf_reset(&out);
+		add_remedies(report, &out);
+		cr_expect_str_eq(buf_string(&out),
+			"r1._domainkey.news.shop.test. IN TXT ( \"the key\" )"
+			"  (alone: take away the other TXT records of this name)\n");
+		buf_clear(&out);
+		report_free(&report);
+	}
 }
 
 Test(preflight, settings_that_are_missing)
