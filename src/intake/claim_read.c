@@ -3,7 +3,7 @@
  * Everything goes into the claim's arena: some hundred bytes a job, one free for all.
  *
  * A batch that yields no job is not ours any more (the lease went in between).  A job
- * that is alone in a batch which three owners have lost without a trace of an attempt
+ * that is alone in a batch which twelve owners have lost without a trace of an attempt
  * is put into quarantine here and never reaches the sender.
  */
 #include "intake_private.h"
@@ -16,7 +16,7 @@
 #include "mail/address.h"
 
 enum {
-	POISON_LEASES = 12
+	POISON_LOSSES = 12
 }; /* alone and without an attempt: more often than a machine that is ill kills us */
 
 /* While one claim's answers are read. */
@@ -183,16 +183,20 @@ static void quarantine(struct reading *r, const struct claim_row *at, const stru
 	struct pg_request *request = intake_request(SQL_QUARANTINE_ADD);
 	int64_t wall_us = loop_wall_us(intake->loop);
 	struct id attempt = id_make(wall_us / 1000);
+	char text[ID_TEXT + 1];
+	struct buf reason;
 
-	log_error(NULL, "quarantine", "text=%s",
-		log_quote(SLICE("a job was lost by three workers without an attempt")));
+	buf_init(&reason, 0);
+	buf_add_format(&reason, "lost alone by %d workers without an attempt", at->leases - 1);
+	id_text(*job, text);
+	log_error(NULL, "quarantine", "job=%s text=%s", text, log_quote(buf_slice(&reason)));
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_id(request, &batch->token);
 	pg_add_id(request, &at->tenant);
 	pg_add_id(request, &batch->id);
 	pg_add_id(request, job);
 	pg_add_id(request, &attempt);
-	pg_add_text(request, SLICE("lost by three workers without an attempt"));
+	pg_add_text(request, buf_slice(&reason));
 	pg_add_text(request, SLICE("claim"));
 	pg_add_number(request, intake_stripe(intake));
 	pg_add_number(request, wall_us);
@@ -214,12 +218,14 @@ static void quarantine(struct reading *r, const struct claim_row *at, const stru
 		pg_array_end(request);
 	}
 	intake_ask(intake, &request, 0, on_quarantined, NULL);
+	buf_clear(&reason);
 }
 
 static bool is_poison(
 	const struct reading *r, size_t row, const struct claim_row *at, const struct batch *batch)
 {
-	return batch->suspect && at->size == 1 && at->leases >= POISON_LEASES &&
+	/* This lease is counted already. */
+	return batch->suspect && at->size == 1 && at->leases > POISON_LOSSES &&
 		!pg_bool(r->answer, 0, row, 12);
 }
 

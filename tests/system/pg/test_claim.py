@@ -267,12 +267,13 @@ def test_tenant_Q9_a_transaction_that_commits_late_is_not_skipped(shop, run, dat
 def test_a_job_that_kills_is_quarantined_alone(shop, run):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, recipients=["killer@x.example"])
-    for _ in range(11):
-        run(hold_ms=60000, run_ms=500, drain=0).finish()
+    for _ in range(12):
+        assert claim_jobs(run(hold_ms=60000, run_ms=500, drain=0).finish()) == ids
     lines = run(run_ms=2000).finish()
     assert claim_jobs(lines) == []
     assert shop.account(campaign) == {"failed": 1}
-    assert shop.session.query("SELECT job_id::text FROM penguin.quarantine") == [(ids[0],)]
+    assert shop.session.query("SELECT job_id::text, reason FROM penguin.quarantine") == [
+        (ids[0], "lost alone by 12 workers without an attempt")]
 
 
 def test_tenant_Q2_inboxes_that_cannot_be_moved_hold_up_nobodys(shop, run):
