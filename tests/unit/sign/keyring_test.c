@@ -127,7 +127,7 @@ static const struct {
 	{0666, false},
 };
 
-Test(keyring, a_key_that_others_may_read_or_change_is_refused)
+Test(keyring, threat_K4_a_key_that_others_may_read_or_change_is_refused)
 {
 	struct bench bench;
 	struct buf path;
