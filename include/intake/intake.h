@@ -53,6 +53,13 @@ enum hold_kind {
 	HOLD_CAMPAIGN,
 };
 
+/* A campaign may be on hold for the fleet and for its tenant: two holds, each with its own end. */
+struct hold_key {
+	enum hold_kind kind;
+	struct id tenant; /* zero: the whole fleet */
+	struct slice name;
+};
+
 struct intake_events {
 	/* Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits for. */
 	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
@@ -63,8 +70,8 @@ struct intake_events {
 		struct slice stream, int64_t until_db_us);
 	void (*on_campaign)(void *owner, const struct id *tenant, const struct id *campaign,
 		struct slice state);
-	void (*on_hold)(void *owner, enum hold_kind kind, struct slice name, bool held,
-		int64_t until_db_us, struct slice reason); /* until 0 = until released */
+	void (*on_hold)(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
+		struct slice reason); /* until 0 = until released */
 	/*
 	 * Somebody declared us dead: nothing may be sent any more, ever.  (A lease that ran
 	 * out unrenewed shows as intake_lease_left_us() 0; when Postgres is back and nobody

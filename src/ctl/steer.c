@@ -54,15 +54,19 @@ static int read_end(struct ctl *ctl, char text[32], const char **ret_text)
 	return 0;
 }
 
-/* What a hold names: tenants and campaigns by id, domains as A-labels, the rest as it is. */
-static int read_name(struct ctl *ctl, char name[ADDRESS_DOMAIN_MAX + 1])
+/*
+ * What a hold names: tenants and campaigns by id, domains as A-labels, the rest as it is;
+ * and the tenant whose own hold of the same name there may be.
+ */
+static int read_name(
+	struct ctl *ctl, char name[ADDRESS_DOMAIN_MAX + 1], char ret_tenant[ID_TEXT + 1])
 {
 	const char *kind = ctl->arguments[0];
 	const char *given = ctl->arguments[1];
-	char tenant[ID_TEXT + 1];
 	int64_t created_us;
 	size_t i = 0;
 
+	(void)snprintf(ret_tenant, ID_TEXT + 1, "%s", NOBODY);
 	while (i < ARRAY_LEN(kinds) && strcmp(kinds[i], kind) != 0) {
 		i++;
 	}
@@ -71,12 +75,15 @@ static int read_name(struct ctl *ctl, char name[ADDRESS_DOMAIN_MAX + 1])
 			"'%s' cannot be held: source, provider, domain, tenant or campaign", kind);
 	}
 	if (strcmp(kind, "tenant") == 0) {
-		return ctl_tenant(ctl, given, name);
+		int code = ctl_tenant(ctl, given, ret_tenant);
+
+		(void)snprintf(name, ADDRESS_DOMAIN_MAX + 1, "%s", ret_tenant);
+		return code;
 	}
 	if (strcmp(kind, "campaign") == 0) {
-		int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), tenant);
+		int code = ctl_tenant(ctl, ctl_option(ctl, "tenant", NULL), ret_tenant);
 
-		return code != 0 ? code : ctl_campaign(ctl, tenant, given, name, &created_us);
+		return code != 0 ? code : ctl_campaign(ctl, ret_tenant, given, name, &created_us);
 	}
 	if (strcmp(kind, "domain") == 0) {
 		enum address_fault fault = address_parse_domain(slice_of(given), name);
@@ -95,11 +102,12 @@ static int read_name(struct ctl *ctl, char name[ADDRESS_DOMAIN_MAX + 1])
 int hold_add(struct ctl *ctl)
 {
 	char name[ADDRESS_DOMAIN_MAX + 1];
+	char tenant[ID_TEXT + 1];
 	char until[32];
 	const char *end = NULL;
 	int code = read_end(ctl, until, &end);
 
-	code = code != 0 ? code : read_name(ctl, name);
+	code = code != 0 ? code : read_name(ctl, name, tenant);
 	return code != 0 ? code
 			 : ctl_run(ctl, SQL_HOLD_ADD,
 				   (const char *const[]){NOBODY, ctl->arguments[0], name,
@@ -109,11 +117,12 @@ int hold_add(struct ctl *ctl)
 int hold_release(struct ctl *ctl)
 {
 	char name[ADDRESS_DOMAIN_MAX + 1];
-	int code = read_name(ctl, name);
+	char tenant[ID_TEXT + 1];
+	int code = read_name(ctl, name, tenant);
 
 	code = code != 0 ? code
 			 : ctl_run(ctl, SQL_HOLD_RELEASE,
-				   (const char *const[]){NOBODY, ctl->arguments[0], name});
+				   (const char *const[]){tenant, ctl->arguments[0], name});
 	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
 		return ctl_fail(EX_DATAERR, "there is no hold of %s '%s'", ctl->arguments[0],
 			ctl->arguments[1]);
@@ -136,9 +145,13 @@ int ctl_tell_holds(struct ctl *ctl, const char *tenant, const char *campaign)
 	int code = ctl_run(ctl, SQL_HOLD_FEED, (const char *const[]){HOLDS_MOST});
 
 	for (size_t i = 0; code == 0 && i < pg_sync_rows(ctl->pg); i++) {
+		const char *whose = pg_sync_text(ctl->pg, i, 0);
 		const char *kind = pg_sync_text(ctl->pg, i, 1);
 		const char *name = pg_sync_text(ctl->pg, i, 2);
 
+		if (strcmp(whose, NOBODY) != 0 && strcmp(whose, tenant) != 0) {
+			continue;
+		}
 		if ((strcmp(kind, "tenant") == 0 && strcmp(name, tenant) == 0) ||
 			(strcmp(kind, "campaign") == 0 && strcmp(name, campaign) == 0)) {
 			ctl_line("  on hold (%s): %s", kind, pg_sync_text(ctl->pg, i, 3));

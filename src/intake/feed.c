@@ -20,10 +20,9 @@ enum { FEED_ROWS = 1000, HOLDS_MAX = 10000 };
 #define FEED_OVERLAP_US (60 * TIME_SECOND_US)
 
 struct hold {
-	enum hold_kind kind;
+	struct hold_key key; /* the name's bytes stand behind the struct */
 	int64_t until_us;
 	uint32_t round;
-	struct slice name; /* its bytes stand behind the struct */
 	char text[];
 };
 
@@ -92,45 +91,46 @@ static bool kind_of(struct slice word, enum hold_kind *ret_kind)
 	return false;
 }
 
-static struct hold *hold_new(enum hold_kind kind, struct slice name)
+static struct hold *hold_new(const struct hold_key *key)
 {
-	struct hold *hold = mem_new(sizeof(*hold) + name.n);
+	struct hold *hold = mem_new(sizeof(*hold) + key->name.n);
 
-	hold->kind = kind;
+	hold->key = *key;
 	hold->until_us = -1;
-	for (size_t i = 0; i < name.n; i++) {
-		hold->text[i] = name.p[i];
+	for (size_t i = 0; i < key->name.n; i++) {
+		hold->text[i] = key->name.p[i];
 	}
-	hold->name = slice_make(hold->text, name.n);
+	hold->key.name = slice_make(hold->text, key->name.n);
 	return hold;
 }
 
 static void note_hold(struct intake *intake, const struct pg_answer *answer, size_t row)
 {
 	struct feeds *feeds = &intake->feeds;
-	enum hold_kind kind;
-	struct slice name = pg_text(answer, 2, row, 2);
+	struct hold_key key = {
+		.tenant = pg_id(answer, 2, row, 0), .name = pg_text(answer, 2, row, 2)};
 	int64_t until_us = pg_number(answer, 2, row, 4); /* null reads 0 */
-	struct buf key;
+	struct hold *hold;
+	struct buf bytes;
 
-	if (!kind_of(pg_text(answer, 2, row, 1), &kind)) {
+	if (!kind_of(pg_text(answer, 2, row, 1), &key.kind)) {
 		return;
 	}
-	buf_init(&key, 0);
-	buf_add_byte(&key, (char)('0' + kind));
-	buf_add(&key, name);
-	struct hold *hold = map_get(feeds->holds, buf_slice(&key));
-
+	buf_init(&bytes, 0);
+	buf_add_byte(&bytes, (char)('0' + key.kind));
+	buf_add(&bytes, id_slice(&key.tenant));
+	buf_add(&bytes, key.name);
+	hold = map_get(feeds->holds, buf_slice(&bytes));
 	if (hold == NULL) {
-		hold = hold_new(kind, name);
-		map_put(feeds->holds, buf_slice(&key), hold);
+		hold = hold_new(&key);
+		map_put(feeds->holds, buf_slice(&bytes), hold);
 	}
-	buf_clear(&key);
+	buf_clear(&bytes);
 	hold->round = feeds->round;
 	if (hold->until_us != until_us) {
 		hold->until_us = until_us;
-		intake->events.on_hold(intake->owner, kind, hold->name, true, until_us,
-			pg_text(answer, 2, row, 3));
+		intake->events.on_hold(
+			intake->owner, &hold->key, true, until_us, pg_text(answer, 2, row, 3));
 	}
 }
 
@@ -150,8 +150,8 @@ static void tell_holds(struct intake *intake, const struct pg_answer *answer)
 
 		if (hold->round != feeds->round) {
 			map_remove(feeds->holds, key);
-			intake->events.on_hold(intake->owner, hold->kind, hold->name, false, 0,
-				(struct slice){NULL, 0});
+			intake->events.on_hold(
+				intake->owner, &hold->key, false, 0, (struct slice){NULL, 0});
 			mem_free(hold);
 		}
 	}

@@ -155,6 +155,7 @@ void flow_on_no_answer(struct plan *plan)
 static void hold_campaign(struct worker *worker, const struct campaign *campaign, struct slice why)
 {
 	struct pg_request *request = pg_request_new();
+	int64_t until_db_us = intake_db_now_us(worker->intake) + NO_KEY_US;
 	char text[ID_TEXT + 1];
 
 	id_text(campaign->id, text);
@@ -163,8 +164,12 @@ static void hold_campaign(struct worker *worker, const struct campaign *campaign
 	pg_add_text(request, SLICE("campaign"));
 	pg_add_text(request, slice_of(text));
 	pg_add_text(request, why);
-	pg_add_number(request, intake_db_now_us(worker->intake) + NO_KEY_US);
+	pg_add_number(request, until_db_us);
 	pg_send(worker->pg, &request, NO_KEY_US, NULL, NULL);
+	/* The feed brings it back within a second; until then, now. */
+	holds_on_hold(worker,
+		&(struct hold_key){HOLD_CAMPAIGN, campaign->tenant->id, slice_of(text)}, true,
+		until_db_us, why);
 }
 
 void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why)
@@ -173,15 +178,8 @@ void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why)
 
 	plan->keys = keys;
 	if (keys == NULL && why.n > 0) {
-		struct id campaign = plan_campaign(plan)->id;
-		char text[ID_TEXT + 1];
-
-		/* The feed brings our own hold back within a second; until then, now. */
-		id_text(campaign, text);
 		if (gate_ask(plan, false) == GATE_OPEN) {
 			hold_campaign(worker, plan_campaign(plan), why);
-			holds_on_hold(worker, HOLD_CAMPAIGN, slice_of(text), true,
-				intake_db_now_us(worker->intake) + NO_KEY_US, why);
 		}
 		plan_give_back(&plan, NO_KEY_US, SLICE(""));
 		return;

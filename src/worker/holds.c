@@ -22,6 +22,7 @@
 
 struct hold {
 	enum hold_kind kind;
+	struct id tenant; /* zero: the whole fleet */
 	char *name;
 	char *reason;
 	int64_t until_db_us; /* 0 = until it is released */
@@ -36,7 +37,7 @@ enum { NEWER, OLDER, GENERATIONS };
 struct holds {
 	struct worker *worker;
 	struct identities *identities;      /* why a source is out of use but for operators */
-	struct map *holds;                  /* by kind and name: struct hold */
+	struct map *holds;                  /* by kind, tenant and name: struct hold */
 	struct map *campaigns[GENERATIONS]; /* that do not run, by id: a state's word */
 	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
 	struct timer rotate;
@@ -105,10 +106,23 @@ static void on_rotate(void *owner)
 	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
 }
 
-static void hold_key(struct buf *out, enum hold_kind kind, struct slice name)
+static void add_key(struct buf *out, const struct hold_key *key)
 {
-	buf_add_byte(out, (char)('a' + (int)kind));
-	buf_add(out, name);
+	buf_add_byte(out, (char)('a' + (int)key->kind));
+	buf_add(out, id_slice(&key->tenant));
+	buf_add(out, key->name);
+}
+
+static const struct hold *find_hold(const struct holds *holds, const struct hold_key *key)
+{
+	const struct hold *hold;
+	struct buf bytes;
+
+	buf_init(&bytes, 0);
+	add_key(&bytes, key);
+	hold = map_get(holds->holds, buf_slice(&bytes));
+	buf_clear(&bytes);
+	return hold;
 }
 
 /* An operator's reason comes before ours; a source is free when there is neither. */
@@ -145,15 +159,15 @@ static void hold_free(struct hold *hold)
 	mem_free(hold);
 }
 
-static void release(struct holds *holds, enum hold_kind kind, struct slice name)
+static void release(struct holds *holds, const struct hold_key *key)
 {
-	struct buf key;
+	struct buf bytes;
 	struct hold *hold;
 
-	buf_init(&key, 0);
-	hold_key(&key, kind, name);
-	hold = map_remove(holds->holds, buf_slice(&key));
-	buf_clear(&key);
+	buf_init(&bytes, 0);
+	add_key(&bytes, key);
+	hold = map_remove(holds->holds, buf_slice(&bytes));
+	buf_clear(&bytes);
 	if (hold != NULL) {
 		tell_shape(holds->worker, hold, NULL);
 		hold_free(hold);
@@ -175,7 +189,8 @@ static bool expire_one(struct holds *holds)
 		if (hold->until_db_us != 0 && hold->until_db_us <= now_us) {
 			char *name = mem_string(hold->name);
 
-			release(holds, hold->kind, slice_of(name));
+			release(holds,
+				&(struct hold_key){hold->kind, hold->tenant, slice_of(name)});
 			mem_free(name);
 			return true;
 		}
@@ -284,25 +299,23 @@ void holds_on_campaign(
 	outlet_pick_all(worker, pick_campaign, &id);
 }
 
-struct match {
-	enum hold_kind kind;
-	struct slice name;
-};
-
 static bool pick_held(void *owner, struct plan *plan)
 {
-	const struct match *match = owner;
+	const struct hold_key *key = owner;
 	char text[ID_TEXT + 1];
 
-	switch (match->kind) {
+	if (!id_is_zero(key->tenant) && !id_equal(key->tenant, plan_tenant(plan)->id)) {
+		return false;
+	}
+	switch (key->kind) {
 	case HOLD_DOMAIN:
-		return slice_equal(address_domain(&plan->address), match->name);
+		return slice_equal(address_domain(&plan->address), key->name);
 	case HOLD_TENANT:
 		id_text(plan_tenant(plan)->id, text);
-		return slice_equal_nocase(slice_of(text), match->name);
+		return slice_equal_nocase(slice_of(text), key->name);
 	case HOLD_CAMPAIGN:
 		id_text(plan_campaign(plan)->id, text);
-		return slice_equal_nocase(slice_of(text), match->name);
+		return slice_equal_nocase(slice_of(text), key->name);
 	case HOLD_SOURCE:
 	case HOLD_PROVIDER:
 		break; /* these stop lanes, not jobs */
@@ -310,43 +323,43 @@ static bool pick_held(void *owner, struct plan *plan)
 	return false;
 }
 
-void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_db_us, struct slice reason)
+/* One that changes its end or its reason is no release: nobody is woken for it. */
+static void put(struct holds *holds, const struct hold_key *key, struct hold *hold)
+{
+	struct buf bytes;
+	struct hold *before;
+
+	buf_init(&bytes, 0);
+	add_key(&bytes, key);
+	before = map_put(holds->holds, buf_slice(&bytes), hold);
+	buf_clear(&bytes);
+	tell_shape(holds->worker, hold, hold->reason);
+	if (before != NULL) {
+		hold_free(before);
+	}
+}
+
+void holds_on_hold(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
+	struct slice reason)
 {
 	struct worker *worker = owner;
-	struct holds *holds = worker->holds;
+	struct hold_key picked = *key;
 	struct hold *hold;
-	struct buf key;
 
-	release(holds, kind, name);
 	if (!held) {
+		release(worker->holds, key);
 		return;
 	}
 	hold = MEM_NEW(struct hold);
-	hold->kind = kind;
-	hold->name = slice_string(name);
+	hold->kind = key->kind;
+	hold->tenant = key->tenant;
+	hold->name = slice_string(key->name);
 	hold->reason = slice_string(reason.n > 0 ? reason : SLICE("held by an operator"));
 	hold->until_db_us = until_db_us;
-	buf_init(&key, 0);
-	hold_key(&key, kind, name);
-	map_put(holds->holds, buf_slice(&key), hold);
-	buf_clear(&key);
-	tell_shape(worker, hold, hold->reason);
-	timer_set(&holds->expire, loop_now_us(worker->loop) + LOOK_US);
-	outlet_pick_all(worker, pick_held, &(struct match){kind, slice_of(hold->name)});
-}
-
-static const struct hold *find_hold(
-	const struct holds *holds, enum hold_kind kind, struct slice name)
-{
-	const struct hold *hold;
-	struct buf key;
-
-	buf_init(&key, 0);
-	hold_key(&key, kind, name);
-	hold = map_get(holds->holds, buf_slice(&key));
-	buf_clear(&key);
-	return hold;
+	put(worker->holds, key, hold);
+	timer_set(&worker->holds->expire, loop_now_us(worker->loop) + LOOK_US);
+	picked.name = slice_of(hold->name);
+	outlet_pick_all(worker, pick_held, &picked);
 }
 
 void holds_check_sources(struct holds *holds)
@@ -356,7 +369,8 @@ void holds_check_sources(struct holds *holds)
 
 void holds_apply_source(struct holds *holds, struct slice source)
 {
-	const struct hold *hold = find_hold(holds, HOLD_SOURCE, source);
+	const struct hold *hold =
+		find_hold(holds, &(struct hold_key){.kind = HOLD_SOURCE, .name = source});
 
 	tell_source(holds->worker, source, hold != NULL ? hold->reason : NULL);
 }
@@ -425,24 +439,32 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 	return found;
 }
 
-static bool is_held(const struct holds *holds, enum hold_kind kind, struct slice name)
+static bool is_held(
+	const struct holds *holds, enum hold_kind kind, const struct id *tenant, struct slice name)
 {
-	return find_hold(holds, kind, name) != NULL;
+	struct hold_key key = {.kind = kind, .name = name};
+
+	if (find_hold(holds, &key) != NULL) {
+		return true;
+	}
+	key.tenant = *tenant;
+	return find_hold(holds, &key) != NULL;
 }
 
 static bool any_hold(const struct holds *holds, const struct plan *plan)
 {
-	char tenant[ID_TEXT + 1];
-	char campaign[ID_TEXT + 1];
+	const struct id *tenant = &plan_tenant(plan)->id;
+	char tenant_text[ID_TEXT + 1];
+	char campaign_text[ID_TEXT + 1];
 
 	if (map_count(holds->holds) == 0) {
 		return false;
 	}
-	id_text(plan_tenant(plan)->id, tenant);
-	id_text(plan_campaign(plan)->id, campaign);
-	return is_held(holds, HOLD_DOMAIN, address_domain(&plan->address)) ||
-		is_held(holds, HOLD_TENANT, slice_of(tenant)) ||
-		is_held(holds, HOLD_CAMPAIGN, slice_of(campaign));
+	id_text(*tenant, tenant_text);
+	id_text(plan_campaign(plan)->id, campaign_text);
+	return is_held(holds, HOLD_DOMAIN, tenant, address_domain(&plan->address)) ||
+		is_held(holds, HOLD_TENANT, tenant, slice_of(tenant_text)) ||
+		is_held(holds, HOLD_CAMPAIGN, tenant, slice_of(campaign_text));
 }
 
 enum gate holds_ask(struct holds *holds, const struct plan *plan)

@@ -16,8 +16,8 @@ void holds_on_suppression(void *owner, const struct id *tenant, struct slice add
 	struct slice stream, int64_t until_db_us);
 void holds_on_campaign(
 	void *owner, const struct id *tenant, const struct id *campaign, struct slice state);
-void holds_on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_db_us, struct slice reason);
+void holds_on_hold(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
+	struct slice reason);
 
 /* A reload made sources and providers anew: holds them again. */
 void holds_apply(struct holds *holds);

@@ -204,14 +204,13 @@ static void on_campaign(
 	print("campaign", NULL, state);
 }
 
-static void on_hold(void *owner, enum hold_kind kind, struct slice name, bool held,
-	int64_t until_db_us, struct slice reason)
+static void on_hold(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
+	struct slice reason)
 {
 	(void)owner;
-	(void)kind;
 	(void)until_db_us;
 	(void)reason;
-	print(held ? "hold" : "hold_released", NULL, name);
+	print(held ? "hold" : "hold_released", NULL, key->name);
 }
 
 static void on_fenced(void *owner)

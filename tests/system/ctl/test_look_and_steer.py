@@ -7,6 +7,7 @@ import time
 import pytest
 from ctllib import PROGRAM, Ctl
 from mtalib import WORLD, Stack
+from penguin import uuid7
 
 HOSTILE = """
 rules:
@@ -98,7 +99,11 @@ def test_hold_and_release_within_two_seconds(stack):
     (held, _) = rows(stack.ctl.run("hold", "list", "--json"))
     assert held["kind"] == "domain" and held["name"] == "d3.test" and held["reason"] == "their request"
     stack.ctl.run("hold", "campaign", campaign, "--reason", "wait for the boss")
-    assert "wait for the boss" in stack.ctl.run("campaign", "show", campaign)
+    own = "no key in DNS"  # a worker's, which stands beside the operator's
+    stack.shop.session.run("hold_add", stack.shop.tenant, "campaign", campaign, own, None)
+    stack.shop.session.run("hold_add", uuid7(), "campaign", campaign, "another tenant's", None)
+    shown = stack.ctl.run("campaign", "show", campaign)
+    assert "wait for the boss" in shown and own in shown and "another tenant's" not in shown
     stack.ctl.run("release", "campaign", campaign)
     time.sleep(1)
     stack.enqueue(campaign, ["a@d1.test", "a@d3.test"])

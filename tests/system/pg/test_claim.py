@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from claimlib import claim_jobs
-from penguin import NIL as NOBODY, Session, uuid7
+from penguin import NIL as NOBODY, Session, now_us, uuid7
 
 MANY = 2500
 
@@ -142,6 +142,19 @@ def test_feeds_tell_of_suppressions_and_holds(shop, run, distributed):
          ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")],
         [("suppression", "a@b.example"), ("suppression", "@c.example"), ("hold", "gmail"),
          ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")])
+
+
+def test_two_holds_of_a_campaign_stand_each_by_itself(shop, run):
+    """An operator's, for the fleet, and a worker's, for want of a key."""
+    campaign = shop.campaign()
+    cli = run(run_ms=5500)
+    time.sleep(0.7)
+    shop.session.run("hold_add", NOBODY, "campaign", campaign, "test", None)
+    shop.session.run("hold_add", shop.tenant, "campaign", campaign, "no key", now_us() + 2500000)
+    time.sleep(3.5)
+    shop.session.query("DELETE FROM penguin.holds WHERE tenant_id = %s", NOBODY)
+    told = [line["event"] for line in cli.finish() if line["event"].startswith("hold")]
+    assert told == ["hold", "hold", "hold_released", "hold_released"]
 
 
 @pytest.mark.parametrize("distributed", [0, 1])
