@@ -38,7 +38,7 @@ struct holds {
 	struct worker *worker;
 	struct identities *identities;      /* why a source is out of use but for operators */
 	struct map *holds;                  /* by kind, tenant and name: struct hold */
-	struct map *campaigns[GENERATIONS]; /* that do not run, by id: a state's word */
+	struct map *campaigns[GENERATIONS]; /* that do not run, by campaign_key: a state's word */
 	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
 	struct timer rotate;
 	struct timer expire;
@@ -271,11 +271,23 @@ void holds_on_suppression(void *owner, const struct id *tenant, struct slice add
 	buf_clear(&key);
 }
 
+/* Tenants make ids of their own: two may have the same. */
+struct campaign_key {
+	struct id tenant;
+	struct id campaign;
+};
+
+static struct slice key_slice(const struct campaign_key *key)
+{
+	return slice_make((const char *)key, sizeof(*key));
+}
+
 static bool pick_campaign(void *owner, struct plan *plan)
 {
-	const struct id *campaign = owner;
+	const struct campaign_key *key = owner;
 
-	return id_equal(plan_campaign(plan)->id, *campaign);
+	return id_equal(plan_campaign(plan)->id, key->campaign) &&
+		id_equal(plan_tenant(plan)->id, key->tenant);
 }
 
 void holds_on_campaign(
@@ -284,19 +296,18 @@ void holds_on_campaign(
 	struct worker *worker = owner;
 	struct holds *holds = worker->holds;
 	const char *mark = slice_equal(state, SLICE("cancelled")) ? cancelled_mark : paused_mark;
-	struct id id = *campaign;
+	struct campaign_key key = {*tenant, *campaign};
 
-	(void)tenant;
 	if (slice_equal(state, SLICE("running"))) {
-		map_remove(holds->campaigns[NEWER], id_slice(&id));
-		map_remove(holds->campaigns[OLDER], id_slice(&id));
+		map_remove(holds->campaigns[NEWER], key_slice(&key));
+		map_remove(holds->campaigns[OLDER], key_slice(&key));
 		return;
 	}
-	if (map_get(holds->campaigns[NEWER], id_slice(&id)) == mark) {
+	if (map_get(holds->campaigns[NEWER], key_slice(&key)) == mark) {
 		return; /* told twice: feeds overlap */
 	}
-	map_put(holds->campaigns[NEWER], id_slice(&id), (void *)mark);
-	outlet_pick_all(worker, pick_campaign, &id);
+	map_put(holds->campaigns[NEWER], key_slice(&key), (void *)mark);
+	outlet_pick_all(worker, pick_campaign, &key);
 }
 
 static bool pick_held(void *owner, struct plan *plan)
@@ -469,7 +480,8 @@ static bool any_hold(const struct holds *holds, const struct plan *plan)
 
 enum gate holds_ask(struct holds *holds, const struct plan *plan)
 {
-	const void *mark = generations_get(holds->campaigns, id_slice(&plan_campaign(plan)->id));
+	struct campaign_key key = {plan_tenant(plan)->id, plan_campaign(plan)->id};
+	const void *mark = generations_get(holds->campaigns, key_slice(&key));
 
 	if (mark == cancelled_mark) {
 		return GATE_CANCELLED;

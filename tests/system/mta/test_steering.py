@@ -1,8 +1,9 @@
 """What an operator or an app does while mail is on its way: pause, cancel, suppress, hold, reload."""
 import time
 
+import pytest
 from mtalib import DOMAIN, WORLD
-from penguin import NIL, uuid7
+from penguin import NIL, Shop, uuid7
 
 SLOW = """
 rules:
@@ -51,6 +52,27 @@ def test_a_cancelled_campaign_sends_no_more_and_is_accounted(stack):
         account = s.check(campaign)
         assert account["delivered"] == len(s.world.ledger()) < 400
         assert account["cancelled"] == 400 - account["delivered"]
+        s.stop()
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled", "held"])
+def test_tenant_Q1_another_tenants_campaign_of_the_same_id_stops_nobody(stack, state):
+    with stack() as s:
+        campaign = s.campaign()
+        s.start()
+        s.wait(None, lambda _: "postgres_up" in s.log_text())
+        time.sleep(1)
+        other = Shop(s.dsn, "other")
+        other.session.query(
+            "INSERT INTO penguin.campaigns (tenant_id, id, name, content_id, state) VALUES (%s, %s, 'x', %s, %s)",
+            other.tenant, campaign, uuid7(), state if state != "held" else "running")
+        if state == "held":
+            other.session.run("hold_add", other.tenant, "campaign", campaign, "theirs", None)
+        other.session.close()
+        time.sleep(1)
+        s.enqueue(campaign, people(20))
+        s.wait(campaign, timeout=20)
+        assert len(s.world.ledger()) == 20
         s.stop()
 
 
