@@ -418,6 +418,22 @@ static void end(struct outlet *outlet, struct plan *plan, struct attempt *attemp
 	flow_finish(&plan, attempt);
 }
 
+/*
+ * The session found octets that must not go out (a bare CR or LF would be read as a
+ * second message by some): what composes and signs never makes them, so it is our fault.
+ */
+static void alarm_unsendable(const struct plan *plan)
+{
+	char tenant[ID_TEXT + 1];
+	char job[ID_TEXT + 1];
+
+	id_text(plan_tenant(plan)->id, tenant);
+	id_text(plan->job->id, job);
+	log_error(NULL, "unsendable_message", "tenant=%s job=%s text=%s", tenant, job,
+		log_quote(SLICE("a bare CR or LF, or a line of more than 998 octets: stopped "
+				"before the final dot")));
+}
+
 static void on_outcome(void *owner, struct session *session, const struct evidence *evidence)
 {
 	struct outlet *outlet = owner;
@@ -438,6 +454,9 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	list_remove(&outlet->deliveries, &delivery->link);
 	if (list_linked(&delivery->sign)) {
 		list_remove(&worker->desk.to_sign, &delivery->sign);
+	}
+	if (evidence->failure == FAILURE_COMPOSE) {
+		alarm_unsendable(plan);
 	}
 	verdict = classify(evidence, attempt.route.provider);
 	if (is_hosts_trouble(evidence, &verdict)) {

@@ -1,9 +1,11 @@
 """Servers and tenants that want others to suffer: whom they do not reach."""
 import collections
 import json
+import os
+import subprocess
 import time
 
-from mtalib import CONTENT, DOMAIN, WORLD, Shop
+from mtalib import BUILD, CONTENT, DOMAIN, MTA, WORLD, Shop
 
 SILENT = 40
 
@@ -80,3 +82,22 @@ def test_threat_K4_nobody_signs_for_another_tenants_domain(stack):
         s.shop.session.close()
         s.shop = owner
         s.stop()
+
+
+def test_threat_C13_octets_that_may_not_be_sent_are_an_alarm(stack):
+    """The signer has a fault: the last look at the octets stops the message, and the log says whose it was."""
+    with stack(config={"keys": {"signer": "libopendkim", "check_dns": "off"}}) as s:
+        campaign = s.campaign()
+        (job,) = s.enqueue(campaign, ["ann@d1.test"])
+        path = s.write_config()
+        s.log = open(s.directory / "mta.log", "ab")
+        s.mta = subprocess.Popen([MTA, "-c", path], stderr=s.log, env=dict(
+            os.environ, LD_PRELOAD=str(BUILD / "tests" / "tools" / "barecr.so"),
+            ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"))
+        assert s.wait(campaign) == {"failed": 1}
+        s.stop()
+        (attempt,) = s.attempts(campaign)
+        assert attempt["job_id"] == job and attempt["category"] == "content-error", attempt
+        assert s.world.ledger() == [] and not any(e["text"] == "." for e in s.world.events("command"))
+        (line,) = [line for line in s.log_text().splitlines() if "unsendable_message" in line]
+        assert f"job={job}" in line and f"tenant={s.shop.tenant}" in line and "bare CR" in line
