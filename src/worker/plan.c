@@ -88,7 +88,7 @@ int64_t plan_deadline_us(const struct plan *plan)
 
 bool plan_is_over(const struct plan *plan)
 {
-	return loop_wall_us(plan->worker->loop) >= plan_deadline_us(plan);
+	return intake_db_now_us(plan->worker->intake) >= plan_deadline_us(plan);
 }
 
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)
