@@ -45,6 +45,7 @@ struct attempt {
 	int64_t due_us;          /* wall clock of the next attempt, where state is RETRYING */
 	bool possible_duplicate; /* an earlier attempt may have been delivered */
 	bool bytes_differ;       /* from those of the attempt before: a pinned key is gone */
+	void *receipt;           /* whose it is waits to hear that Postgres has it; NULL = nobody */
 };
 
 #endif

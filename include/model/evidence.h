@@ -93,7 +93,9 @@ struct evidence {
 
 const char *phase_word(enum phase phase);
 const char *phase_command(enum phase phase);
-const char *failure_word(enum failure failure);
+bool phase_parse(struct slice word, enum phase *ret_phase);
+const char *failure_word(enum failure failure); /* "" = none */
+bool failure_parse(struct slice word, enum failure *ret_failure);
 const char *failure_text(enum failure failure);
 struct enhanced failure_enhanced(enum failure failure);
 

@@ -51,7 +51,8 @@ struct batch {
 	struct id token;
 	struct campaign *campaign;
 	struct slice tag;
-	bool suspect;     /* its last owner died: what was sent of it may be unknown */
+	bool suspect;     /* its last owner is gone: evidence of what it sent was looked for */
+	bool lost;        /* ... and left no journal: what there is no evidence of may be sent */
 	bool refiled;     /* it came under another tag already: once is enough */
 	unsigned at_hand; /* jobs of which record/ has not been told yet */
 	unsigned counts[OUTCOME_COUNT]; /* jobs by final state: what the close adds up */

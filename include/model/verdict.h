@@ -86,6 +86,8 @@ const char *category_word(enum category category);
 enum verdict_group category_group(enum category category);
 bool category_parse(struct slice word, enum category *ret_category);
 const char *scope_word(enum scope scope);
+bool scope_parse(struct slice word, enum scope *ret_scope);
 const char *action_word(enum action action);
+bool action_parse(struct slice word, enum action *ret_action);
 
 #endif

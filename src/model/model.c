@@ -108,6 +108,17 @@ const char *phase_word(enum phase phase)
 	return phases[phase].word;
 }
 
+bool phase_parse(struct slice word, enum phase *ret_phase)
+{
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+		if (slice_equal(word, slice_of(phases[i].word))) {
+			*ret_phase = (enum phase)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *phase_command(enum phase phase)
 {
 	return phases[phase].command;
@@ -116,6 +127,17 @@ const char *phase_command(enum phase phase)
 const char *failure_word(enum failure failure)
 {
 	return failures[failure].word;
+}
+
+bool failure_parse(struct slice word, enum failure *ret_failure)
+{
+	for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
+		if (slice_equal(word, slice_of(failures[i].word))) {
+			*ret_failure = (enum failure)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 const char *failure_text(enum failure failure)
@@ -164,9 +186,31 @@ const char *scope_word(enum scope scope)
 	return scopes[scope];
 }
 
+bool scope_parse(struct slice word, enum scope *ret_scope)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		if (slice_equal(word, slice_of(scopes[i]))) {
+			*ret_scope = (enum scope)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 const char *action_word(enum action action)
 {
 	return actions[action];
+}
+
+bool action_parse(struct slice word, enum action *ret_action)
+{
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		if (slice_equal(word, slice_of(actions[i]))) {
+			*ret_action = (enum action)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 const char *on_in_doubt_word(enum on_in_doubt policy)

@@ -1,0 +1,330 @@
+/*
+ * The files of one incarnation are read twice: first for how far Postgres was told and
+ * which intents have an end, then for what is left of them.  Each file is mapped, so a
+ * million records cost their pages and a small index of open intents.
+ *
+ * Only the last file of an incarnation may end in half a record: each file was synced
+ * before the next began.  A hole anywhere else is damage, which nobody may pass over in
+ * silence.
+ */
+#include "spool/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "files.h"
+#include "number.h"
+#include "spool/journal.h"
+
+struct mapped {
+	struct slice bytes;
+	struct segment_header header;
+	uint64_t number;
+};
+
+/* What the first reading found. */
+struct index {
+	struct map *ended; /* sequence numbers of intents that have an end */
+	uint64_t reported;
+};
+
+struct reading {
+	struct slice directory;
+	const struct recover_events *events;
+	void *owner;
+	struct recover_report *report;
+	struct buf *why;
+	struct index index;
+	uint64_t seq; /* that the next file of this incarnation must begin with */
+};
+
+static bool map_file(
+	struct slice directory, const struct spool_file *file, struct mapped *ret_mapped)
+{
+	char *path = files_path(directory, file->number, file->done);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *bytes = MAP_FAILED;
+	size_t size = (size_t)file->bytes;
+
+	mem_free(path);
+	if (fd >= 0 && size > 0) {
+		bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	*ret_mapped = (struct mapped){.number = file->number};
+	if (bytes != MAP_FAILED) {
+		(void)madvise(bytes, size, MADV_SEQUENTIAL);
+		ret_mapped->bytes = slice_make(bytes, size);
+	}
+	return bytes != MAP_FAILED || size == 0;
+}
+
+static void unmap(struct mapped *mapped)
+{
+	if (mapped->bytes.n > 0) {
+		(void)munmap((void *)(uintptr_t)mapped->bytes.p, mapped->bytes.n);
+	}
+	*mapped = (struct mapped){.number = 0};
+}
+
+static bool is_blank(struct slice bytes)
+{
+	size_t n = bytes.n < SEGMENT_HEADER_BYTES ? bytes.n : SEGMENT_HEADER_BYTES;
+
+	while (n > 0 && bytes.p[n - 1] == '\0') {
+		n--;
+	}
+	return n == 0;
+}
+
+static bool complain(const struct reading *r, uint64_t number, const char *what)
+{
+	buf_add_format(r->why,
+		"%.*s/%016" PRIx64 ".seg: %s; see penguinctl spool, and move the file out of the "
+		"directory to go on without it: what Postgres was not told of it may be sent again",
+		(int)r->directory.n, r->directory.p, number, what);
+	return false;
+}
+
+static uint64_t number_in(struct slice payload)
+{
+	struct numbers in = {.rest = payload};
+
+	return numbers_u64(&in);
+}
+
+static void note_end(struct index *index, uint64_t intent)
+{
+	if (intent != 0) {
+		map_put(index->ended, slice_make((const char *)&intent, sizeof(intent)), index);
+	}
+}
+
+static bool has_end(const struct index *index, uint64_t intent)
+{
+	return map_get(index->ended, slice_make((const char *)&intent, sizeof(intent))) != NULL;
+}
+
+static void index_record(struct reading *r, const struct segment_record *record)
+{
+	uint64_t reported;
+
+	switch (record->type) {
+	case JOURNAL_REPORTED:
+		reported = number_in(record->payload);
+		r->index.reported = reported > r->index.reported ? reported : r->index.reported;
+		break;
+	case JOURNAL_RESULT:
+	case JOURNAL_WITHDRAWN:
+		note_end(&r->index, number_in(record->payload));
+		break;
+	default:
+		break;
+	}
+}
+
+static void tell_at_hand(const struct reading *r, struct slice payload)
+{
+	struct numbers in = {.rest = payload};
+	struct id tenant = numbers_id(&in);
+	struct id job = numbers_id(&in);
+
+	if (!in.failed && r->events->on_at_hand != NULL) {
+		r->events->on_at_hand(r->owner, &tenant, &job, in.rest);
+	}
+}
+
+static void tell_entry(const struct reading *r, struct slice bytes,
+	void (*on_entry)(void *owner, const struct entry *entry))
+{
+	struct entry entry;
+
+	if (on_entry != NULL && entry_read(bytes, &entry)) {
+		on_entry(r->owner, &entry);
+	}
+}
+
+static void tell_record(struct reading *r, const struct segment_record *record, uint64_t number)
+{
+	if (r->events->on_record != NULL) {
+		r->events->on_record(r->owner, record, number);
+	}
+	if (record->type == JOURNAL_AT_HAND) {
+		tell_at_hand(r, record->payload);
+	} else if (record->seq <= r->index.reported) {
+		return;
+	} else if (record->type == JOURNAL_RESULT) {
+		tell_entry(r, slice_from(record->payload, sizeof(uint64_t)), r->events->on_result);
+	} else if (record->type == JOURNAL_INTENT && !has_end(&r->index, record->seq)) {
+		tell_entry(r, record->payload, r->events->on_doubt);
+	}
+}
+
+/* One pass over one file.  False where it is damaged. */
+static bool walk(struct reading *r, const struct mapped *mapped, bool last,
+	void (*on_record)(struct reading *r, const struct segment_record *record))
+{
+	struct segment_reader reader;
+	struct segment_record record;
+	enum segment_step step;
+
+	segment_reader_init(&reader, mapped->bytes, mapped->header.first_seq);
+	while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
+		if (on_record != NULL) {
+			on_record(r, &record);
+		} else {
+			tell_record(r, &record, mapped->number);
+		}
+	}
+	r->seq = reader.seq;
+	if (step == SEGMENT_TORN && !last) {
+		return complain(r, mapped->number, "a record in the middle is damaged");
+	}
+	r->report->torn += step == SEGMENT_TORN && on_record == NULL;
+	return true;
+}
+
+static bool walk_all(struct reading *r, const struct mapped *files, size_t count,
+	void (*on_record)(struct reading *r, const struct segment_record *record))
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && files[i].header.first_seq != r->seq) {
+			return complain(r, files[i].number,
+				"records between it and the file before are missing");
+		}
+		if (!walk(r, &files[i], i + 1 == count, on_record)) {
+			return false;
+		}
+		r->report->records += on_record == NULL ? r->seq - files[i].header.first_seq : 0;
+	}
+	return true;
+}
+
+/* All files of one incarnation. */
+static bool read_owner(struct reading *r, const struct mapped *files, size_t count)
+{
+	bool fine;
+
+	r->index = (struct index){.ended = map_new()};
+	fine = walk_all(r, files, count, index_record);
+	if (fine && r->events->on_owner != NULL) {
+		r->events->on_owner(r->owner, &files[0].header);
+	}
+	fine = fine && walk_all(r, files, count, NULL);
+	map_free(&r->index.ended);
+	return fine;
+}
+
+/* One that was made and never used has no header yet. */
+static bool open_files(struct reading *r, const struct spool_file *files, size_t count,
+	struct mapped *ret_mapped, size_t *ret_count)
+{
+	unsigned version;
+
+	for (size_t i = 0; i < count; i++) {
+		struct mapped *mapped = &ret_mapped[*ret_count];
+
+		if (!map_file(r->directory, &files[i], mapped)) {
+			return complain(r, files[i].number, err_text(err_system()));
+		}
+		if (is_blank(mapped->bytes)) {
+			unmap(mapped);
+			continue;
+		}
+		(*ret_count)++;
+		if (!segment_header_read(mapped->bytes, &mapped->header, &version)) {
+			return complain(r, files[i].number,
+				version > SEGMENT_VERSION ? "it was written by a newer penguin-mta"
+							  : "its header is damaged");
+		}
+	}
+	return true;
+}
+
+static bool read_all(struct reading *r, const struct mapped *files, size_t count)
+{
+	size_t from = 0;
+
+	while (from < count) {
+		size_t to = from + 1;
+
+		while (to < count && id_equal(files[to].header.owner, files[from].header.owner)) {
+			to++;
+		}
+		if (!read_owner(r, files + from, to - from)) {
+			return false;
+		}
+		from = to;
+	}
+	r->report->segments = count;
+	return true;
+}
+
+static size_t keep_live(struct spool_file *files, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!files[i].done) {
+			files[kept++] = files[i];
+		}
+	}
+	return kept;
+}
+
+bool recover_read(struct slice directory, bool done, const struct recover_events *events,
+	void *owner, struct recover_report *ret_report, struct buf *why)
+{
+	struct reading r = {
+		.directory = directory,
+		.events = events,
+		.owner = owner,
+		.report = ret_report,
+		.why = why,
+	};
+	struct spool_file *files = NULL;
+	struct mapped *mapped;
+	size_t count = 0;
+	size_t opened = 0;
+	struct err err = files_list(directory, &files, &count);
+	bool fine;
+
+	*ret_report = (struct recover_report){0};
+	if (err_is(err)) {
+		buf_add_format(why, "%.*s: %s", (int)directory.n, directory.p, err_text(err));
+		return false;
+	}
+	count = done ? count : keep_live(files, count);
+	mapped = mem_array(count + 1, sizeof(*mapped));
+	fine = open_files(&r, files, count, mapped, &opened) && read_all(&r, mapped, opened);
+	ret_report->last_number = count > 0 ? files[count - 1].number : 0;
+	for (size_t i = 0; i < opened; i++) {
+		unmap(&mapped[i]);
+	}
+	mem_free(mapped);
+	mem_free(files);
+	return fine;
+}
+
+struct err recover_done(struct slice directory, uint64_t last_number)
+{
+	struct spool_file *files = NULL;
+	size_t count = 0;
+	struct err err = files_list(directory, &files, &count);
+
+	for (size_t i = 0; i < count && !err_is(err); i++) {
+		if (!files[i].done && files[i].number <= last_number) {
+			err = files_done(directory, files[i].number);
+		}
+	}
+	mem_free(files);
+	return err;
+}

@@ -1,0 +1,540 @@
+/*
+ * A journal on a real disk: what is durable when, what is found by the next start, and
+ * what happens where there is no room.
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/time.h"
+#include "fixture.h"
+#include "no_leaks.h"
+#include "spool/journal.h"
+#include "spool/recover.h"
+
+TestSuite(journal, .fini = no_leaks, .timeout = 60);
+
+enum { SEGMENT = 256 * 1024 };
+
+struct bench {
+	char place[64];
+	struct loop *loop;
+	struct disk *disk;
+	struct journal *journal;
+	unsigned durable; /* calls */
+	unsigned room;
+	unsigned dead;
+	struct err err;
+	uint8_t owner;
+	bool async;
+	uint64_t keep_bytes;
+};
+
+static void on_durable(void *owner)
+{
+	((struct bench *)owner)->durable++;
+}
+
+static void on_room(void *owner)
+{
+	((struct bench *)owner)->room++;
+}
+
+static void on_dead(void *owner, struct err err)
+{
+	struct bench *b = owner;
+
+	b->dead++;
+	b->err = err;
+}
+
+static const struct segments_events events = {on_durable, on_room, on_dead};
+
+static void start(struct bench *b)
+{
+	struct journal_settings settings = {
+		.directory = slice_of(b->place),
+		.segment_bytes = SEGMENT,
+		.sync = !b->async,
+		.keep_bytes = b->keep_bytes,
+		.keep_us = 3600 * TIME_SECOND_US,
+		.owner = {{++b->owner}},
+		.node = SLICE("node"),
+		.name = SLICE("w0"),
+	};
+
+	b->loop = loop_new();
+	b->disk = disk_new(b->loop);
+	b->journal = journal_open(b->loop, b->disk, &settings, &events, b);
+}
+
+/* As an orderly end, or as a crash that leaves what was written. */
+static void stop(struct bench *b)
+{
+	disk_free(&b->disk);
+	journal_close(&b->journal);
+	loop_drain(b->loop);
+	loop_free(&b->loop);
+}
+
+static void begin(struct bench *b)
+{
+	*b = (struct bench){.keep_bytes = 64 << 20};
+	make_place(b->place);
+	start(b);
+}
+
+static void end(struct bench *b)
+{
+	stop(b);
+	remove_place(b->place);
+}
+
+static void turn_until(struct bench *b, bool (*is)(struct bench *b))
+{
+	int64_t until_us = time_monotonic_us() + 20 * TIME_SECOND_US;
+
+	while (!is(b)) {
+		cr_assert_lt(time_monotonic_us(), until_us, "nothing happened");
+		loop_drain(b->loop);
+	}
+}
+
+static bool has_room(struct bench *b)
+{
+	return b->room > 0;
+}
+
+static struct ticket *intend(struct bench *b, uint8_t n)
+{
+	struct fixture f;
+
+	fixture_init(&f, n);
+	return journal_intent(b->journal, &f.attempt);
+}
+
+static struct ticket *result(struct bench *b, struct ticket **intent, uint8_t n)
+{
+	struct fixture f;
+
+	fixture_init(&f, n);
+	return journal_result(b->journal, intent, &f.attempt);
+}
+
+/* ---- what the next start finds ---- */
+
+struct found {
+	struct buf words;
+};
+
+static void on_owner(void *owner, const struct segment_header *header)
+{
+	struct found *found = owner;
+
+	buf_add_format(&found->words, "owner %u:", header->owner.bytes[0]);
+}
+
+static void on_result(void *owner, const struct entry *entry)
+{
+	struct found *found = owner;
+
+	buf_add_format(&found->words, " result %u", entry->job.id.bytes[15]);
+}
+
+static void on_doubt(void *owner, const struct entry *entry)
+{
+	struct found *found = owner;
+
+	buf_add_format(&found->words, " doubt %u", entry->job.id.bytes[15]);
+}
+
+static void on_at_hand(
+	void *owner, const struct id *tenant, const struct id *job, struct slice stage)
+{
+	struct found *found = owner;
+
+	(void)tenant;
+	buf_add_format(&found->words, " at hand %u %.*s", job->bytes[15], (int)stage.n, stage.p);
+}
+
+static void expect(struct bench *b, const char *words)
+{
+	static const struct recover_events recover_events = {
+		on_owner, on_result, on_doubt, on_at_hand, NULL};
+	struct recover_report report;
+	struct found found;
+	struct buf why;
+
+	buf_init(&found.words, 0);
+	buf_init(&why, 0);
+	cr_assert(recover_read(slice_of(b->place), false, &recover_events, &found, &report, &why),
+		"%s", buf_string(&why));
+	cr_assert_str_eq(buf_string(&found.words), words);
+	buf_clear(&found.words);
+	buf_clear(&why);
+}
+
+Test(journal, has_room_when_its_first_file_is_made)
+{
+	struct bench b;
+
+	begin(&b);
+	cr_assert_null(intend(&b, 1), "no room yet: no dot may leave");
+	cr_assert_not(journal_has_room(b.journal));
+	turn_until(&b, has_room);
+	cr_assert(journal_has_room(b.journal));
+	end(&b);
+}
+
+static struct ticket *awaited;
+
+static bool is_durable(struct bench *b)
+{
+	return journal_is_durable(b->journal, awaited);
+}
+
+Test(journal, an_intent_is_durable_only_after_a_sync)
+{
+	struct ticket *intent;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	awaited = intent = intend(&b, 1);
+	cr_assert_not_null(intent);
+	journal_flush(b.journal);
+	cr_assert_not(journal_is_durable(b.journal, intent));
+	expect(&b, "owner 1: doubt 1");
+	journal_sync(b.journal);
+	turn_until(&b, is_durable);
+	cr_assert_eq(b.durable, 1U);
+	cr_assert_eq(journal_stats(b.journal)->syncs, 1U);
+	journal_withdraw(b.journal, &intent);
+	end(&b);
+}
+
+Test(journal, one_sync_serves_all_that_was_written_before_it)
+{
+	struct ticket *intents[40];
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	for (uint8_t i = 0; i < 40; i++) {
+		intents[i] = intend(&b, i);
+		cr_assert_not_null(intents[i]);
+	}
+	journal_sync(b.journal);
+	awaited = intents[39];
+	turn_until(&b, is_durable);
+	cr_assert_leq(journal_stats(b.journal)->syncs, 2U);
+	cr_assert_leq(journal_stats(b.journal)->writes, 3U, "the header, and one or two");
+	for (uint8_t i = 0; i < 40; i++) {
+		cr_assert(journal_is_durable(b.journal, intents[i]));
+		journal_withdraw(b.journal, &intents[i]);
+	}
+	end(&b);
+}
+
+Test(journal, without_sync_written_counts_as_durable)
+{
+	struct ticket *intent;
+	struct bench b;
+
+	begin(&b);
+	stop(&b);
+	b.async = true;
+	start(&b);
+	turn_until(&b, has_room);
+	awaited = intent = intend(&b, 1);
+	turn_until(&b, is_durable);
+	cr_assert_eq(journal_stats(b.journal)->syncs, 0U);
+	journal_withdraw(b.journal, &intent);
+	end(&b);
+}
+
+Test(journal, the_next_start_finds_results_and_doubts_and_nothing_else)
+{
+	struct ticket *one, *two, *three, *four;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	one = intend(&b, 1);
+	two = intend(&b, 2);
+	three = intend(&b, 3);
+	four = result(&b, &one, 1);
+	journal_withdraw(b.journal, &three);
+	journal_at_hand(b.journal, &(struct id){{1}}, &(struct id){{[15] = 9}}, SLICE("sign"));
+	one = NULL;
+	three = result(&b, &one, 4); /* refused at RCPT: there was no intent */
+	journal_flush(b.journal);
+	expect(&b, "owner 1: doubt 2 result 1 at hand 9 sign result 4");
+	journal_confirm(b.journal, &four);
+	loop_drain(b.loop);
+	expect(&b, "owner 1: doubt 2 result 1 at hand 9 sign result 4"); /* again: harmless */
+	journal_withdraw(b.journal, &two);
+	journal_confirm(b.journal, &three);
+	loop_drain(b.loop);
+	expect(&b, "owner 1: at hand 9 sign");
+	end(&b);
+}
+
+Test(journal, an_early_ticket_holds_the_mark_and_nothing_behind_it_is_lost)
+{
+	struct ticket *doubt, *early, *late, *none = NULL;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	early = result(&b, &none, 1);
+	late = result(&b, &none, 2);
+	journal_confirm(b.journal, &late);
+	loop_drain(b.loop);
+	expect(&b, "owner 1: result 1 result 2"); /* twice is harmless, never is not */
+	doubt = intend(&b, 3);
+	journal_confirm(b.journal, &early);
+	loop_drain(b.loop);
+	expect(&b, "owner 1: doubt 3");
+	journal_withdraw(b.journal, &doubt);
+	end(&b);
+}
+
+Test(journal, an_orderly_end_leaves_nothing_to_read)
+{
+	struct ticket *intent, *ticket;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	ticket = result(&b, &intent, 1);
+	journal_confirm(b.journal, &ticket);
+	stop(&b);
+	start(&b);
+	expect(&b, "");
+	end(&b);
+}
+
+Test(journal, incarnations_are_told_apart)
+{
+	struct ticket *intent;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	cr_assert_not_null(intent);
+	stop(&b); /* the ticket is open: all of it stays */
+	b.room = 0;
+	start(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 2);
+	cr_assert_not_null(intent);
+	journal_flush(b.journal);
+	expect(&b, "owner 1: doubt 1owner 2: doubt 2");
+	stop(&b);
+	start(&b);
+	cr_assert_not(err_is(recover_done(slice_of(b.place), 2)));
+	expect(&b, "");
+	end(&b);
+}
+
+Test(journal, a_torn_end_is_passed_over_and_a_hole_is_not)
+{
+	static const struct recover_events silent = {0};
+	struct recover_report report;
+	struct ticket *intent;
+	char path[128];
+	struct bench b;
+	struct buf why;
+	int fd;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	for (uint8_t i = 1; i <= 3; i++) {
+		intent = intend(&b, i);
+		cr_assert_not_null(intent);
+	}
+	stop(&b);
+	(void)snprintf(path, sizeof(path), "%s/0000000000000001.seg", b.place);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(pwrite(fd, "\xff", 1, 4096 + 1200), 1);
+	close(fd);
+	start(&b);
+	buf_init(&why, 0);
+	cr_assert(recover_read(slice_of(b.place), false, &silent, NULL, &report, &why));
+	cr_assert_eq(report.torn, 1U);
+	cr_assert_lt(report.records, 3U);
+	stop(&b);
+
+	/* The same in a file that another of this incarnation follows is damage. */
+	b.owner = 0;
+	b.room = 0;
+	start(&b);
+	turn_until(&b, has_room);
+	cr_assert_not_null(intend(&b, 9));
+	stop(&b);
+	cr_assert_not(recover_read(slice_of(b.place), false, &silent, NULL, &report, &why));
+	cr_assert_not_null(
+		strstr(buf_string(&why), "0000000000000001.seg"), "%s", buf_string(&why));
+	cr_assert_not_null(strstr(buf_string(&why), "penguinctl spool"));
+	buf_clear(&why);
+	remove_place(b.place);
+}
+
+static size_t files_with(const char *place, const char *ending)
+{
+	DIR *dir = opendir(place);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	cr_assert_not_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		n += slice_ends(slice_of(entry->d_name), slice_of(ending));
+	}
+	closedir(dir);
+	return n;
+}
+
+static bool is_spare_ready(struct bench *b)
+{
+	return b->room >= 2;
+}
+
+Test(journal, goes_on_in_the_next_file_and_forgets_the_first)
+{
+	struct ticket *none = NULL;
+	struct ticket *tickets[600];
+	size_t n = 0;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	while (files_with(b.place, ".seg") < 2) {
+		tickets[n] = result(&b, &none, (uint8_t)n);
+		cr_assert_not_null(tickets[n]);
+		n++;
+		turn_until(&b, has_room);
+		loop_drain(b.loop);
+		if (b.room == 1) {
+			turn_until(&b, is_spare_ready);
+		}
+	}
+	while (files_with(b.place, ".seg") < 3 && n < ARRAY_LEN(tickets)) {
+		b.room = 0;
+		tickets[n] = result(&b, &none, (uint8_t)n);
+		cr_assert_not_null(tickets[n]);
+		n++;
+		loop_drain(b.loop);
+		if (b.room == 0 && files_with(b.place, ".draft") > 0) {
+			turn_until(&b, has_room);
+		}
+	}
+	cr_assert_eq(files_with(b.place, ".done"), 0U);
+	for (size_t i = 0; i < n; i++) {
+		journal_confirm(b.journal, &tickets[i]);
+	}
+	loop_drain(b.loop);
+	cr_assert_geq(files_with(b.place, ".done"), 1U);
+	expect(&b, "owner 1:");
+	end(&b);
+}
+
+Test(journal, room_that_was_kept_is_there_when_all_else_is_full)
+{
+	struct ticket *intents[2000];
+	struct ticket *none = NULL;
+	size_t n = 0;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	/* No turn of the loop: no other file gets ready. */
+	while (n < ARRAY_LEN(intents) && (intents[n] = intend(&b, (uint8_t)n)) != NULL) {
+		n++;
+	}
+	cr_assert(n > 50 && n < 300, "%zu", n);
+	cr_assert_not(journal_has_room(b.journal));
+	for (int i = 0; i < 10; i++) {
+		none = NULL;
+		none = result(&b, &none, 1);
+		journal_confirm(b.journal, &none);
+	}
+	cr_assert_null(result(&b, &none, 1), "without an intent there is no room kept");
+	for (size_t i = 0; i < n; i++) {
+		struct ticket *ticket = result(&b, &intents[i], (uint8_t)i);
+
+		cr_assert_not_null(ticket, "result %zu of %zu", i, n);
+		journal_confirm(b.journal, &ticket);
+	}
+	end(&b);
+}
+
+Test(journal, is_dead_after_a_failed_write_and_says_so_once)
+{
+	struct ticket *intent;
+	struct bench b;
+	int fd;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	cr_assert_not_null(intent);
+	/* The descriptor becomes one that cannot be written. */
+	for (fd = 3; fd < 100; fd++) {
+		char link[64];
+		char target[256];
+		ssize_t length;
+
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		length = readlink(link, target, sizeof(target) - 1);
+		if (length > 0 && memmem(target, (size_t)length, ".seg", 4) != NULL) {
+			break;
+		}
+	}
+	cr_assert_lt(fd, 100);
+	{
+		int broken = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+		cr_assert_eq(dup2(broken, fd), fd);
+		close(broken);
+	}
+	journal_flush(b.journal);
+	loop_drain(b.loop);
+	cr_assert(journal_dead(b.journal));
+	cr_assert_eq(b.dead, 1U);
+	cr_assert_eq(b.err.os, ENOSPC);
+	cr_assert_null(intend(&b, 2));
+	cr_assert_not(journal_is_durable(b.journal, intent));
+	loop_drain(b.loop);
+	cr_assert_eq(b.dead, 1U);
+	journal_withdraw(b.journal, &intent);
+	end(&b);
+}
+
+Test(journal, what_is_done_is_kept_up_to_a_size)
+{
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	b.keep_bytes = 20000; /* a short file has a header and a record or two */
+	for (int i = 0; i < 8; i++) {
+		struct ticket *none = NULL;
+		struct ticket *ticket = result(&b, &none, 1);
+
+		journal_confirm(b.journal, &ticket);
+		stop(&b);
+		b.room = 0;
+		start(&b);
+		turn_until(&b, has_room);
+	}
+	cr_assert_leq(files_with(b.place, ".done"), 6U);
+	cr_assert_geq(files_with(b.place, ".done"), 2U);
+	end(&b);
+}
