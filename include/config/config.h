@@ -18,6 +18,15 @@
 
 struct config_settings;
 
+/* The journal (spool/journal.h). */
+struct config_spool {
+	const char *directory;
+	bool sync;
+	uint64_t segment_bytes;
+	int64_t keep_us;
+	uint64_t keep_bytes;
+};
+
 struct config {
 	struct config_texts include; /* the files that were read too */
 	const char *node;            /* this machine's name among the others; never NULL */
@@ -32,6 +41,7 @@ struct config {
 	struct config_timeouts timeouts;
 	struct config_limits limits;
 	struct config_lease lease;
+	struct config_spool spool;
 	struct config_report report;
 	struct config_sources sources;
 	struct config_pools pools;

@@ -96,6 +96,12 @@ struct intake_settings {
 struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake_settings *settings,
 	const struct intake_events *events, void *owner);
 
+/*
+ * Asks for the lease, and begins.  `replayed` are incarnations before this one of which
+ * Postgres has all that their journals had.
+ */
+void intake_start(struct intake *intake, const struct id *replayed, size_t count);
+
 /* The sources this worker owns, for others to see; told with the next renewal. */
 void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count);
 

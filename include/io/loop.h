@@ -56,6 +56,13 @@ void later_init(struct later *later, void (*on_turn)(void *owner), void *owner);
 void loop_later(struct loop *loop, struct later *later); /* queued once */
 void loop_later_cancel(struct loop *loop, struct later *later);
 
+/*
+ * What must be written down before anything is said to anybody: called before sockets are
+ * written to, as often as that is.  One owner; NULL takes it away.
+ */
+void loop_before_writes(struct loop *loop, void (*on_write)(void *owner), void *owner);
+void loop_commit(struct loop *loop); /* for io/: calls it */
+
 /* Signals as calls in the loop.  One owner a signal. */
 MUST_USE struct err loop_on_signal(
 	struct loop *loop, int signal, void (*on_signal)(void *owner), void *owner);

@@ -32,6 +32,11 @@ struct record_settings {
 	struct dlog *dlog;   /* NULL = no delivery log */
 	/* The memory of a claim may go: called once for each batch that is over. */
 	void (*on_batch_over)(void *owner, struct batch *batch);
+	/*
+	 * Postgres has an attempt that came with a receipt, and its retry as well, or never
+	 * will have it.  NULL where no attempt has one.
+	 */
+	void (*on_confirmed)(void *owner, void *receipt);
 	void *owner;
 };
 

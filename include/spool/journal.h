@@ -26,18 +26,15 @@
 #include "model/attempt.h"
 #include "spool/segments.h"
 
-/* number, word: the words are for people (penguinctl spool) */
-#define JOURNAL_TYPES(X) \
-	X(CLAIMED, 1, "claimed") \
-	X(INTENT, 2, "intent") \
-	X(WITHDRAWN, 3, "withdrawn") \
-	X(RESULT, 4, "result") \
-	X(REPORTED, 5, "reported") \
-	X(AT_HAND, 6, "at_hand")
-
-#define JOURNAL_ENUM(name, number, word) JOURNAL_##name = number,
-enum journal_type { JOURNAL_TYPES(JOURNAL_ENUM) };
-#undef JOURNAL_ENUM
+/* The numbers are in the files: one is added, never changed. */
+enum journal_type {
+	JOURNAL_CLAIMED = 1,
+	JOURNAL_INTENT = 2,
+	JOURNAL_WITHDRAWN = 3,
+	JOURNAL_RESULT = 4,
+	JOURNAL_REPORTED = 5,
+	JOURNAL_AT_HAND = 6,
+};
 
 const char *journal_word(unsigned type); /* "unknown" for others */
 

@@ -15,8 +15,11 @@
 struct worker;
 
 struct worker_events {
-	/* Another took its place: it must stop (worker_stop) and never send again. */
-	void (*on_lost)(void *owner);
+	/*
+	 * It must stop (worker_stop) and never send again: another took its place (EX_TEMPFAIL),
+	 * or its journal failed (EX_IOERR).
+	 */
+	void (*on_lost)(void *owner, int status);
 	void *owner;
 };
 

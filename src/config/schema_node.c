@@ -203,6 +203,22 @@ static const struct config_key lease_keys[] = {
 #undef AT
 static const struct config_schema lease = SCHEMA_OF(lease_keys, struct config_lease);
 
+#define AT(member) offsetof(struct config_spool, member)
+static const struct config_key spool_keys[] = {
+	{"directory", CONFIG_PATH, AT(directory), "/var/lib/penguin-mta/spool", NULL, NULL, NULL,
+		.doc = "Where the journal is: a local disk, of this node's alone."},
+	{"sync", CONFIG_BOOL, AT(sync), "true", NULL, NULL, NULL,
+		.doc = "Whether the final dot waits until the disk has what is about to be sent."},
+	{"segment", CONFIG_SIZE, AT(segment_bytes), "64MiB", "256KiB", "1GiB", NULL,
+		.doc = "The size of one file of the journal; two are there from the start."},
+	{"keep", CONFIG_DURATION, AT(keep_us), "3d", "0", "365d", NULL,
+		.doc = "How long what Postgres knows is kept."},
+	{"keep_size", CONFIG_SIZE, AT(keep_bytes), "1GiB", "0", "1024GiB", NULL,
+		.doc = "How much of what Postgres knows is kept at most."},
+};
+#undef AT
+static const struct config_schema spool = SCHEMA_OF(spool_keys, struct config_spool);
+
 #define AT(member) offsetof(struct config_report, member)
 static const struct config_key report_keys[] = {
 	{"interval", CONFIG_DURATION, AT(interval_us), "500ms", "10ms", "30s", NULL,
@@ -274,6 +290,8 @@ static const struct config_key root_keys[] = {
 		.doc = "What a worker takes on at once.", .schema = &limits},
 	{"lease", CONFIG_SECTION, AT(lease), NULL, NULL, NULL, NULL,
 		.doc = "A worker's right to the jobs it holds.", .schema = &lease},
+	{"spool", CONFIG_SECTION, AT(spool), NULL, NULL, NULL, NULL,
+		.doc = "The journal that makes a crash safe.", .schema = &spool},
 	{"report", CONFIG_SECTION, AT(report), NULL, NULL, NULL, NULL,
 		.doc = "How results get into Postgres.", .schema = &report},
 	{"sources", CONFIG_TABLE, AT(sources), NULL, NULL, NULL, NULL,

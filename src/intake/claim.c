@@ -195,6 +195,7 @@ static void take_row(struct claim *claim, const struct pg_answer *answer, size_t
 		.tag = arena_slice(claim->arena, pg_text(answer, 0, row, 4)),
 		.suspect = pg_bool(answer, 0, row, 9),
 		.refiled = pg_bool(answer, 0, row, 10),
+		.lost = pg_bool(answer, 0, row, 15),
 		.claim = claim,
 	};
 }

@@ -25,6 +25,8 @@ struct lease {
 	struct timer renew;
 	char **sources;
 	size_t sources_count;
+	struct id *replayed;
+	size_t replayed_count;
 };
 
 /* What came with one claim: one memory for all of it (claim.c). */

@@ -138,6 +138,11 @@ static void start(struct intake *intake)
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_text(request, intake->settings.node);
 	pg_add_text(request, intake->settings.name);
+	pg_array(request);
+	for (size_t i = 0; i < intake->lease.replayed_count; i++) {
+		pg_item_id(request, &intake->lease.replayed[i]);
+	}
+	pg_array_end(request);
 	intake_statement(request, SQL_FEED_START);
 	ask_from_now(intake);
 	intake_ask(intake, &request, LEASE_WAIT_US, on_started, NULL);
@@ -173,11 +178,20 @@ void intake_set_sources(struct intake *intake, const struct slice *sources, size
 	}
 }
 
+void intake_start(struct intake *intake, const struct id *replayed, size_t count)
+{
+	intake->lease.replayed = mem_array(count, sizeof(*replayed));
+	intake->lease.replayed_count = count;
+	for (size_t i = 0; i < count; i++) {
+		intake->lease.replayed[i] = replayed[i];
+	}
+	set_renew(intake, 0);
+}
+
 void lease_open(struct intake *intake)
 {
 	intake->lease.worker = id_random();
 	timer_init(&intake->lease.renew, intake->loop, on_renew_due, intake);
-	set_renew(intake, 0);
 }
 
 void lease_clear(struct intake *intake)
@@ -186,4 +200,5 @@ void lease_clear(struct intake *intake)
 		mem_free(intake->lease.sources[i]);
 	}
 	mem_free(intake->lease.sources);
+	mem_free(intake->lease.replayed);
 }

@@ -329,6 +329,7 @@ static void flush(struct conn *conn)
 		conn->write_error != 0) {
 		return;
 	}
+	loop_commit(conn->loop);
 	if (conn->tls != NULL) {
 		conn_tls_flush(conn);
 	} else if (conn->out.total > 0) {

@@ -49,6 +49,8 @@ struct loop {
 	struct signal_watch *signals;
 	struct clocks *clocks;
 	struct scratch scratch;
+	void (*before_writes)(void *owner);
+	void *before_owner;
 };
 
 static void on_nothing(uv_idle_t *idle)
@@ -283,6 +285,19 @@ void loop_later_cancel(struct loop *loop, struct later *later)
 {
 	if (list_linked(&later->link)) {
 		list_remove(&loop->laters, &later->link);
+	}
+}
+
+void loop_before_writes(struct loop *loop, void (*on_write)(void *owner), void *owner)
+{
+	loop->before_writes = on_write;
+	loop->before_owner = owner;
+}
+
+void loop_commit(struct loop *loop)
+{
+	if (loop->before_writes != NULL) {
+		loop->before_writes(loop->before_owner);
 	}
 }
 

@@ -82,12 +82,12 @@ static void on_stopped(void *owner)
 	loop_stop(((struct program *)owner)->loop);
 }
 
-/* Fenced: whoever runs us starts us again, as another worker. */
-static void on_lost(void *owner)
+/* Whoever runs us starts us again, as another worker. */
+static void on_lost(void *owner, int status)
 {
 	struct program *program = owner;
 
-	program->status = EX_TEMPFAIL;
+	program->status = status;
 	worker_stop(program->worker, on_stopped, program);
 }
 

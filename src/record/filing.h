@@ -22,7 +22,8 @@ struct filing {
 	char *tag;             /* owned */
 	bool retrying;         /* else waiting */
 	bool refiled;
-	struct id to; /* the batch it goes to */
+	struct id to;  /* the batch it goes to */
+	void *receipt; /* of the attempt before, or NULL */
 };
 
 struct filings {

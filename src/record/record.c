@@ -89,6 +89,7 @@ static void file_retry(struct record *record, const struct attempt *attempt)
 		.source = slice_string(attempt->route.source),
 		.tag = slice_string(job->batch->tag),
 		.retrying = true,
+		.receipt = attempt->receipt,
 	};
 
 	file(record, &filing);

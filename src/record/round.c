@@ -202,12 +202,30 @@ static void write_closes(const struct record *record, struct pg_request *request
 	write_events(request, round, duplicates_of);
 }
 
+static void tell(const struct record *record, void *receipt)
+{
+	if (receipt != NULL) {
+		record->settings.on_confirmed(record->settings.owner, receipt);
+	}
+}
+
+static void rows_confirmed(struct record *record)
+{
+	struct round *round = &record->round;
+
+	for (size_t i = round->rows_done; i < round->rows_sent; i++) {
+		tell(record, rows_receipt(round->rows, i));
+	}
+	round->rows_done = round->rows_sent;
+}
+
 /* What is filed is no longer ours, whether we moved it or had lost it before. */
 static void filings_confirmed(struct record *record)
 {
 	struct round *round = &record->round;
 
 	for (size_t i = round->filings_done; i < round->filings_sent; i++) {
+		tell(record, round->filings.items[i].receipt);
 		mem_free(round->filings.items[i].source);
 		mem_free(round->filings.items[i].tag);
 	}
@@ -237,7 +255,7 @@ static void confirmed(struct record *record, const struct pg_answer *answer)
 	if (closes > 0 && pg_rows(answer, last) < closes) {
 		log_warning(NULL, "batches_not_ours", "count=%zu", closes - pg_rows(answer, last));
 	}
-	round->rows_done = round->rows_sent;
+	rows_confirmed(record);
 	filings_confirmed(record);
 	closes_confirmed(record);
 	round->most = round->most * 2 > ROUND_MOST ? ROUND_MOST : round->most * 2;
@@ -279,7 +297,7 @@ static void refused(struct record *record, const struct pg_answer *answer)
 	if (round->filings_sent > round->filings_done) {
 		give_up_filing(round);
 	}
-	round->rows_done = round->rows_sent;
+	rows_confirmed(record);
 	filings_confirmed(record);
 	round->closes_done =
 		round->closes_sent < round->closes_count ? round->closes_sent : round->closes_count;

@@ -62,6 +62,7 @@ struct row {
 	int64_t duration_ms;
 	struct span texts[TEXT_COUNT];
 	size_t came; /* for a sort that keeps the order */
+	void *receipt;
 };
 
 struct rows {
@@ -190,6 +191,7 @@ void rows_add(struct rows *rows, const struct attempt *attempt)
 	row->command = evidence->code != 0 ? phase_command(evidence->phase) : "";
 	row->code = evidence->code;
 	row->flags = flags_of(attempt);
+	row->receipt = attempt->state == OUTCOME_RETRYING ? NULL : attempt->receipt;
 	row->size_bytes = (int64_t)attempt->size_bytes;
 	row->at_us = attempt->at_us;
 	row->duration_ms = attempt->duration_us / 1000;
@@ -238,6 +240,11 @@ void rows_sort(struct rows *rows)
 const struct id *rows_tenant(const struct rows *rows, size_t at)
 {
 	return &rows->rows[at].tenant;
+}
+
+void *rows_receipt(const struct rows *rows, size_t at)
+{
+	return rows->rows[at].receipt;
 }
 
 /* A column: cells of one kind, `offset` into the row. */

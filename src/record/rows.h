@@ -30,6 +30,9 @@ void rows_add_skip(struct rows *rows, const struct job *job, const struct id *id
 void rows_sort(struct rows *rows);
 const struct id *rows_tenant(const struct rows *rows, size_t at);
 
+/* The attempt's, where its row is all that there is to confirm; NULL for a retry. */
+void *rows_receipt(const struct rows *rows, size_t at);
+
 /* The parameters of SQL_REPORT for the rows [from, to). */
 void rows_write(const struct rows *rows, size_t from, size_t to, const struct id *worker,
 	struct pg_request *request);

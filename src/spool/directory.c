@@ -63,11 +63,21 @@ static bool is_safe_type(const char *path, struct buf *why)
 /* "36 35 98:0 / /mnt rw,noatime ... - ext4 /dev/sda1 rw,nobarrier": the device is field 3. */
 static bool is_mount_of(const char *line, dev_t device)
 {
-	unsigned major_number;
-	unsigned minor_number;
+	struct slice rest = slice_of(line);
+	struct slice field = {NULL, 0};
+	struct slice part;
+	uint64_t numbers[2] = {0, 0};
 
-	return sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) == 2 &&
-		makedev(major_number, minor_number) == device;
+	for (int i = 0; i < 3; i++) {
+		(void)slice_split(&rest, ' ', &field);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		(void)slice_split(&field, ':', &part);
+		if (!slice_number(part, UINT32_MAX, &numbers[i])) {
+			return false;
+		}
+	}
+	return makedev((unsigned)numbers[0], (unsigned)numbers[1]) == device;
 }
 
 static bool has_option(const char *line, const char *option)

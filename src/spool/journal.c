@@ -36,21 +36,16 @@ struct journal {
 
 const char *journal_word(unsigned type)
 {
-	static const struct {
-		unsigned type;
-		const char *word;
-	} words[] = {
-#define JOURNAL_ROW(name, number, word) {number, word},
-		JOURNAL_TYPES(JOURNAL_ROW)
-#undef JOURNAL_ROW
+	static const char *const words[] = {
+		[JOURNAL_CLAIMED] = "claimed",
+		[JOURNAL_INTENT] = "intent",
+		[JOURNAL_WITHDRAWN] = "withdrawn",
+		[JOURNAL_RESULT] = "result",
+		[JOURNAL_REPORTED] = "reported",
+		[JOURNAL_AT_HAND] = "at_hand",
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (words[i].type == type) {
-			return words[i].word;
-		}
-	}
-	return "unknown";
+	return type < ARRAY_LEN(words) && words[type] != NULL ? words[type] : "unknown";
 }
 
 /* All up to here is reported, or was never to be. */

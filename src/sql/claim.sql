@@ -25,7 +25,7 @@
 -- rows: tenant_id uuid, id uuid, campaign_id uuid, pool text, tag text, priority int,
 --	state text, size int, leases int, suspect boolean, refiled boolean,
 --	first_leased_us bigint, content_id uuid, content_version int (null: no such
---	content), keys text
+--	content), keys text, lost boolean
 WITH asked AS (
 	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[])
 		WITH ORDINALITY AS k (tenant_id, pool, tag, priority, take, key)
@@ -109,7 +109,7 @@ WITH asked AS (
 	WHERE b.tenant_id = c.tenant_id AND b.id = c.id AND c.n = c.size
 	RETURNING b.tenant_id, b.id, b.campaign_id, b.pool, b.tag, b.priority, b.state, b.size,
 		b.leases, b.suspect, b.refiled, b.first_leased_at, b.content_id,
-		b.content_version, b.keys
+		b.content_version, b.keys, b.lost
 ), rest AS (
 	UPDATE penguin.batches b
 	SET jobs = c.jobs[c.n + 1:], attempt_no = c.attempt_no[c.n + 1:], due = c.due[c.n + 1:],
@@ -119,20 +119,20 @@ WITH asked AS (
 ), part AS (
 	INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, tag, priority, state,
 		jobs, not_before, owner, token, leases, suspect, refiled, first_leased_at,
-		content_id, content_version, keys, attempt_no, due, source, first_at)
+		content_id, content_version, keys, attempt_no, due, source, first_at, lost)
 	SELECT c.tenant_id, c.split_id, c.campaign_id, c.pool, c.tag, c.priority, c.state,
 		c.jobs[:c.n], c.not_before, $7::uuid, $8::uuid,
 		CASE WHEN c.leases >= 3 THEN 1 ELSE c.leases + 1 END, c.suspect,
 		c.refiled, coalesce(c.first_leased_at, now()), c.pinned_content,
 		c.pinned_version, c.keys, c.attempt_no[:c.n], c.due[:c.n], c.source[:c.n],
-		c.first_at[:c.n]
+		c.first_at[:c.n], c.lost
 	FROM chosen c
 	WHERE c.split_id IS NOT NULL
 	RETURNING tenant_id, id, campaign_id, pool, tag, priority, state, size, leases, suspect,
-		refiled, first_leased_at, content_id, content_version, keys
+		refiled, first_leased_at, content_id, content_version, keys, lost
 )
 SELECT x.tenant_id, x.id, x.campaign_id, x.pool, x.tag, x.priority, x.state, x.size, x.leases,
 	x.suspect, x.refiled,
 	(extract(epoch FROM x.first_leased_at) * 1000000)::bigint AS first_leased_us,
-	x.content_id, x.content_version, x.keys
+	x.content_id, x.content_version, x.keys, x.lost
 FROM (SELECT * FROM whole UNION ALL SELECT * FROM part) x

@@ -28,7 +28,7 @@ WITH moves AS MATERIALIZED (
 	FOR UPDATE OF b
 ), member AS MATERIALIZED (
 	SELECT h.tenant_id, h.id AS batch_id, h.campaign_id, h.content_id, h.content_version,
-		h.suspect, h.refiled AS refiled_before, u.job_id, u.n,
+		h.suspect, h.lost, h.refiled AS refiled_before, u.job_id, u.n,
 		h.attempt_no[u.n] AS old_attempt_no, h.due[u.n] AS old_due,
 		h.source[u.n] AS old_source, h.first_at[u.n] AS old_first_at,
 		coalesce(h.first_at[u.n], h.first_leased_at) AS first_at,
@@ -63,14 +63,15 @@ WITH moves AS MATERIALIZED (
 ), filed AS (
 	INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, tag, priority, state, jobs,
 		not_before, suspect, refiled, content_id, content_version, keys, attempt_no, due,
-		source, first_at)
+		source, first_at, lost)
 	SELECT tenant_id, to_batch, campaign_id, pool, tag, priority, state,
 		array_agg(job_id ORDER BY due_us, n),
 		coalesce(to_timestamp(min(not_before_us) / 1e6), 'infinity'),
 		bool_or(suspect), bool_or(refiled OR refiled_before), content_id, content_version,
 		keys, array_agg(attempt_no ORDER BY due_us, n),
 		array_agg(to_timestamp(due_us / 1e6) ORDER BY due_us, n),
-		array_agg(source ORDER BY due_us, n), array_agg(first_at ORDER BY due_us, n)
+		array_agg(source ORDER BY due_us, n), array_agg(first_at ORDER BY due_us, n),
+		bool_or(lost AND state = 'waiting')
 	FROM member
 	WHERE to_batch IS NOT NULL
 	GROUP BY tenant_id, to_batch, campaign_id, pool, tag, priority, state, content_id,

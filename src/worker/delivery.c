@@ -3,8 +3,7 @@
  * through the gate, and accounted for by exactly one outcome.
  *
  * Deliveries are kept for the next message with their buffers, so that sending
- * costs no fresh memory.  Signing is the dearest step of a message; at most 5 ms
- * of it are done a turn, so that timers and sockets stay lively.
+ * costs no fresh memory.  What happens between 354 and the dot is in launch.c.
  */
 #include <stdio.h>
 
@@ -12,10 +11,11 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "classify/classify.h"
+#include "launch.h"
 #include "mail/header.h"
 #include "parts.h"
+#include "way.h"
 
-#define SIGNING_TURN_US 5000
 #define SPARES_MAX 256
 #define AGAIN_MAX 3
 #define LOCAL_PAUSE_US TIME_SECOND_US
@@ -48,6 +48,7 @@ static void put_spare(struct worker *worker, struct delivery *delivery)
 	delivery->session = NULL;
 	delivery->outlet = NULL;
 	delivery->trouble = FAILURE_NONE;
+	delivery->body_out = false;
 	buf_reset(&delivery->signature);
 	if (worker->desk.spare.count >= SPARES_MAX) {
 		delivery_free(delivery);
@@ -245,109 +246,7 @@ static bool on_ready(void *owner, struct session *session)
 
 static void on_go(void *owner, struct session *session)
 {
-	struct outlet *outlet = owner;
-	struct delivery *delivery = delivery_of(outlet, session);
-	struct worker *worker = outlet->worker;
-
-	list_push(&worker->desk.to_sign, &delivery->sign);
-	timer_set(&worker->desk.signing, loop_now_us(worker->loop));
-}
-
-static bool sign(struct delivery *delivery)
-{
-	const struct plan *plan = delivery->plan;
-	const struct message *message = &delivery->message;
-	struct err err;
-
-	buf_reset(&delivery->signature);
-	if (plan->keys == NULL) {
-		return true;
-	}
-	err = signer_sign(plan->worker->signer, plan->keys, message_headers(message),
-		message_body(message), plan->job->first_us, &delivery->signature);
-	if (err_is(err)) {
-		log_error(NULL, "sign_failed", "domain=%s why=%s",
-			log_quote(key_set_domain(plan->keys)), log_quote(slice_of(err_text(err))));
-		delivery->trouble = err.kind == ERR_INPUT ? FAILURE_COMPOSE : FAILURE_NO_KEY;
-		return false;
-	}
-	return true;
-}
-
-/* Signed, and through the gate: the body goes out, and the dot behind it. */
-static void launch(struct delivery *delivery)
-{
-	if (!sign(delivery) || gate_ask(delivery->plan, true) != GATE_OPEN) {
-		session_abort(delivery->session);
-		return;
-	}
-	session_body(delivery->session, buf_slice(&delivery->signature),
-		buf_slice(&delivery->message.bytes));
-	session_release(delivery->session);
-}
-
-void delivery_sign_some(void *owner)
-{
-	struct worker *worker = owner;
-	int64_t until_us = time_monotonic_us() + SIGNING_TURN_US;
-	struct list_link *link;
-
-	while ((link = list_pop(&worker->desk.to_sign)) != NULL) {
-		launch(LIST_OWNER(link, struct delivery, sign));
-		if (time_monotonic_us() >= until_us && worker->desk.to_sign.count > 0) {
-			timer_set(&worker->desk.signing, loop_now_us(worker->loop));
-			break;
-		}
-	}
-}
-
-/* Texts of the route live on the caller's stack, for the call that records them. */
-struct way {
-	struct buf source;
-	struct buf mx;
-};
-
-static void way_init(struct way *way)
-{
-	buf_init(&way->source, 64);
-	buf_init(&way->mx, 64);
-}
-
-static void way_clear(struct way *way)
-{
-	buf_clear(&way->source);
-	buf_clear(&way->mx);
-}
-
-static struct route route_of(const struct outlet *outlet, const struct plan *plan)
-{
-	return (struct route){
-		.pool = plan_campaign(plan)->pool,
-		.source = slice_of(outlet->source->name),
-		.provider = outlet->provider != NULL ? slice_of(outlet->provider->name) : SLICE(""),
-		.site = lane_site(outlet->lane),
-	};
-}
-
-static void add_session(struct route *route, struct session *session, struct way *way)
-{
-	const struct session_target *target = session_target(session);
-	struct conn *conn = session_conn(session);
-	union endpoint local = target->local;
-
-	if (conn != NULL) {
-		conn_local(conn, &local);
-		route->tls_version = conn_tls_version(conn);
-		route->tls_cipher = conn_tls_cipher(conn);
-	}
-	if (local.any.sa_family != AF_UNSPEC) {
-		endpoint_add(&way->source, &local, false);
-	}
-	endpoint_add(&way->mx, &target->remote, false);
-	route->source_address = buf_slice(&way->source);
-	route->mx = target->host;
-	route->mx_address = buf_slice(&way->mx);
-	route->session = slice_of(session_id(session));
+	launch_go(delivery_of(owner, session));
 }
 
 /* What the receiver said is pace for the lane, too. */
@@ -442,7 +341,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	struct plan *plan = delivery->plan;
 	struct attempt attempt = {
 		.evidence = *evidence,
-		.route = route_of(outlet, plan),
+		.route = way_route(outlet, plan),
 		.mail_from = delivery->envelope.mail_from,
 		.recipient = delivery->envelope.rcpt_to,
 		.size_bytes = delivery->envelope.size_bytes,
@@ -452,9 +351,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	struct way way;
 
 	list_remove(&outlet->deliveries, &delivery->link);
-	if (list_linked(&delivery->sign)) {
-		list_remove(&worker->desk.to_sign, &delivery->sign);
-	}
+	launch_cancel(delivery);
 	if (evidence->failure == FAILURE_COMPOSE) {
 		alarm_unsendable(plan);
 	}
@@ -463,7 +360,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 		sessions_avoid(worker->sessions, session);
 	}
 	way_init(&way);
-	add_session(&attempt.route, session, &way);
+	way_add_session(&way, session, &attempt.route);
 	/* A dot that is out is nobody's to call back: a doubt, whoever ended the session. */
 	if (evidence->failure == FAILURE_HELD_BACK && !evidence->dot_sent) {
 		end_aborted(outlet, plan, &attempt, delivery->trouble);
@@ -487,7 +384,7 @@ static bool end_unreachable(void *owner, struct job *job)
 	struct plan *plan = job->plan;
 	struct attempt attempt = {
 		.evidence = failure->evidence,
-		.route = route_of(unreachable->outlet, plan),
+		.route = way_route(unreachable->outlet, plan),
 	};
 	struct way way;
 

@@ -40,11 +40,10 @@ static int64_t delay_us(const struct config_retry *retry, const struct attempt *
 	return (int64_t)(delay * (1.0 + retry->jitter * chance));
 }
 
-static int64_t dns_delay_us(
-	const struct config_retry *retry, const struct plan *plan, const struct attempt *attempt)
+static int64_t dns_delay_us(const struct config_retry *retry, const struct attempt *attempt)
 {
 	int64_t least_us = retry->first_us < DNS_FIRST_US ? retry->first_us : DNS_FIRST_US;
-	int64_t delay_us = (attempt->at_us - plan->job->first_us) / 2;
+	int64_t delay_us = (attempt->at_us - attempt->job->first_us) / 2;
 
 	delay_us = delay_us < least_us ? least_us : delay_us;
 	delay_us = delay_us > retry->max_us ? retry->max_us : delay_us;
@@ -56,19 +55,20 @@ enum outcome ending_overdue(const struct job *job)
 	return job->doubt ? OUTCOME_IN_DOUBT : OUTCOME_EXPIRED;
 }
 
-static void retry_or_end(const struct plan *plan, struct attempt *attempt, enum outcome overdue)
+static void retry_or_end(const struct worker *worker, struct attempt *attempt, enum outcome overdue)
 {
-	const struct config_retry *retry = &plan->worker->equipment->config->retry;
+	const struct config_retry *retry = &worker->equipment->config->retry;
 	bool dns = attempt->evidence.failure == FAILURE_DNS_TEMPORARY;
 
-	attempt->due_us = attempt->at_us +
-		(dns ? dns_delay_us(retry, plan, attempt) : delay_us(retry, attempt));
-	attempt->state = attempt->due_us < plan_deadline_us(plan) ? OUTCOME_RETRYING : overdue;
+	attempt->due_us =
+		attempt->at_us + (dns ? dns_delay_us(retry, attempt) : delay_us(retry, attempt));
+	attempt->state = attempt->due_us < job_deadline_us(worker, attempt->job) ? OUTCOME_RETRYING
+										 : overdue;
 }
 
-static void decide_doubt(const struct plan *plan, struct attempt *attempt)
+static void decide_doubt(const struct worker *worker, struct attempt *attempt)
 {
-	switch (plan_campaign(plan)->on_in_doubt) {
+	switch (attempt->job->batch->campaign->on_in_doubt) {
 	case ON_IN_DOUBT_ASSUME_SENT:
 		attempt->state = OUTCOME_DELIVERED;
 		break;
@@ -76,12 +76,12 @@ static void decide_doubt(const struct plan *plan, struct attempt *attempt)
 		attempt->state = OUTCOME_IN_DOUBT;
 		break;
 	case ON_IN_DOUBT_RETRY:
-		retry_or_end(plan, attempt, OUTCOME_IN_DOUBT);
+		retry_or_end(worker, attempt, OUTCOME_IN_DOUBT);
 		break;
 	}
 }
 
-void ending_decide(const struct plan *plan, struct attempt *attempt)
+void ending_decide(const struct worker *worker, struct attempt *attempt)
 {
 	switch (attempt->verdict.action) {
 	case ACTION_DELIVER:
@@ -94,12 +94,12 @@ void ending_decide(const struct plan *plan, struct attempt *attempt)
 		attempt->state = OUTCOME_FAILED;
 		break;
 	case ACTION_DOUBT:
-		decide_doubt(plan, attempt);
+		decide_doubt(worker, attempt);
 		break;
 	case ACTION_AGAIN: /* put back as often as may be: now it counts */
 	case ACTION_RETRY:
 	case ACTION_COUNT:
-		retry_or_end(plan, attempt, ending_overdue(plan->job));
+		retry_or_end(worker, attempt, ending_overdue(attempt->job));
 		break;
 	}
 }

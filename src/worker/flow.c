@@ -23,6 +23,7 @@
 #include "intake/content.h"
 #include "keys.h"
 #include "load.h"
+#include "logbook.h"
 #include "parts.h"
 #include "pins.h"
 #include "sql/statements.h"
@@ -112,6 +113,7 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 {
 	struct worker *worker = owner;
 
+	logbook_claimed(worker, claimed, count);
 	for (size_t i = 0; i < count; i++) {
 		struct job *job = claimed[i].job;
 
@@ -393,12 +395,16 @@ void flow_again(struct plan *plan)
 	route(plan);
 }
 
-/* What was pinned goes with the retry, and the doubt of this attempt with all that follow. */
-static void pin(struct plan *plan, const struct attempt *attempt)
+/*
+ * What was pinned goes with the retry, and the doubt of this attempt with all that follow;
+ * before its end is known, that of those before it.
+ */
+void flow_pin(struct plan *plan, const struct attempt *ended)
 {
 	struct pins pins = {
 		.token_key = plan->token_key,
-		.doubt = plan->job->doubt || attempt->verdict.action == ACTION_DOUBT,
+		.doubt = plan->job->doubt ||
+			(ended != NULL && ended->verdict.action == ACTION_DOUBT),
 		.tracking_domain = plan->tracking_domain,
 		.keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE(""),
 	};
@@ -419,12 +425,13 @@ static bool bytes_differ(const struct plan *plan, const struct attempt *attempt)
 		(plan->unpinned || (plan->key_pins.n > 0 && !slice_equal(plan->key_pins, keys)));
 }
 
-static struct attempt *complete(struct plan *plan, struct attempt *attempt)
+void flow_complete(struct plan *plan, struct attempt *attempt)
 {
 	struct worker *worker = plan->worker;
 
 	attempt->at_us = loop_wall_us(worker->loop);
-	attempt->id = id_make(attempt->at_us / 1000);
+	attempt->id =
+		id_is_zero(plan->attempt_id) ? id_make(attempt->at_us / 1000) : plan->attempt_id;
 	attempt->job = plan->job;
 	/* Without DNS nothing was offered to anybody: the attempt is not used up. */
 	attempt->number =
@@ -438,7 +445,6 @@ static struct attempt *complete(struct plan *plan, struct attempt *attempt)
 	if (attempt->route.pool.n == 0) {
 		attempt->route.pool = plan_campaign(plan)->pool;
 	}
-	return attempt;
 }
 
 void flow_finish(struct plan **take, struct attempt *attempt)
@@ -446,12 +452,13 @@ void flow_finish(struct plan **take, struct attempt *attempt)
 	struct plan *plan = *take;
 
 	*take = NULL;
-	complete(plan, attempt);
+	flow_complete(plan, attempt);
 	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
-	ending_decide(plan, attempt);
+	ending_decide(plan->worker, attempt);
 	if (!outcome_is_final(attempt->state)) {
-		pin(plan, attempt);
+		flow_pin(plan, attempt);
 	}
+	logbook_result(plan, attempt);
 	record_attempt(plan->worker->record, attempt);
 	plan_free(&plan);
 }

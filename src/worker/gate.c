@@ -3,10 +3,11 @@
  * will outlast the receiver's answer, so that nobody else can have claimed the job
  * meanwhile, and whether the recipient may still be written to.
  *
- * Without a journal (it has its own room, spool/) the gate answers at once; a job
- * whose worker dies behind it may be sent again by the next owner.
+ * That the journal has the intent on the disk is the other half of it: delivery.c waits
+ * for that, and asks here when it is there.
  */
 #include "holds.h"
+#include "logbook.h"
 #include "parts.h"
 
 /*
@@ -17,7 +18,8 @@ bool gate_flows(const struct worker *worker)
 {
 	const struct config *config = worker->equipment->config;
 
-	if (record_unconfirmed(worker->record) >= config->limits.unreported) {
+	if (record_unconfirmed(worker->record) >= config->limits.unreported ||
+		!logbook_flows(worker)) {
 		return false;
 	}
 	return worker->pg_lost_us == 0 ||

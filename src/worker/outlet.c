@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "equipment.h"
 #include "load.h"
+#include "logbook.h"
 #include "parts.h"
 #include "stop.h"
 
@@ -450,6 +451,7 @@ void outlet_pick_all(
 
 void outlet_put_back(struct outlet *outlet, struct plan *plan)
 {
+	logbook_withdraw(plan);
 	if (outlet->stale || outlet->worker->stop != NULL) {
 		flow_again(plan);
 	} else {

@@ -27,6 +27,8 @@
 #include "worker/worker.h"
 
 struct contents;
+struct logbook;
+struct ticket;
 struct keys;
 struct holds;
 struct permits;
@@ -44,8 +46,9 @@ struct equipment {
 
 /* Deliveries that are on no outlet. */
 struct desk {
-	struct list spare;   /* without a message, for the next */
-	struct list to_sign; /* that got their 354 */
+	struct list spare;      /* without a message, for the next */
+	struct list to_sign;    /* that got their 354 */
+	struct list to_release; /* signed; the disk has not got their intent yet */
 	struct timer signing;
 };
 
@@ -56,6 +59,7 @@ struct worker {
 	struct intake *intake;
 	struct record *record;
 	struct dlog *dlog;
+	struct logbook *logbook;
 	struct dns *dns;
 	struct resolver *resolver;
 	struct sessions *sessions;
@@ -73,8 +77,7 @@ struct worker {
 	struct stop *stop;  /* NULL while running */
 	size_t at_hand;     /* plans */
 	int64_t pg_lost_us; /* since when Postgres is away; 0 = it is there */
-	void (*on_lost)(void *owner);
-	void *owner;
+	struct worker_events events;
 };
 
 /* A job at hand, and what is known of its way so far. */
@@ -89,7 +92,9 @@ struct plan {
 	const struct config_source *relay; /* set: the only way it may go */
 	struct load *tenant_load;
 	struct load *site_load;
-	unsigned again; /* times it was put back without an attempt */
+	unsigned again;        /* times it was put back without an attempt */
+	struct ticket *intent; /* written down: about to be sent; NULL = not */
+	struct id attempt_id;  /* that the intent has; zero = none */
 	uint8_t token_key;
 	bool unpinned;                /* what an earlier attempt had pinned is not known */
 	struct slice key_pins;        /* of the DKIM keys; empty = none pinned yet */
@@ -120,7 +125,8 @@ struct outlet {
 /* A message under way on a session. */
 struct delivery {
 	struct list_link link; /* outlet->deliveries or worker->spare */
-	struct list_link sign; /* worker->to_sign */
+	struct list_link sign; /* on `line` */
+	struct list *line;     /* desk.to_sign or desk.to_release; NULL = it waits for neither */
 	struct outlet *outlet;
 	struct plan *plan;
 	struct session *session;
@@ -130,6 +136,7 @@ struct delivery {
 	char envid[ID_TEXT + 1]; /* the job's id */
 	int64_t started_us;
 	enum failure trouble; /* ours, found after MAIL: overrides what the session says */
+	bool body_out;
 };
 
 /* plan.c: the memory of jobs at hand */
@@ -138,6 +145,7 @@ void plan_free(struct plan **plan);
 void plan_follow(struct plan *plan); /* the configuration in force is its own from now on */
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
 void plan_skip(struct plan **take, enum outcome state, struct slice reason);
+int64_t job_deadline_us(const struct worker *worker, const struct job *job); /* wall clock */
 int64_t plan_deadline_us(const struct plan *plan); /* wall clock: expires then */
 bool plan_is_over(const struct plan *plan);
 const struct tenant *plan_tenant(const struct plan *plan);
@@ -150,11 +158,17 @@ void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why);
 void flow_on_no_answer(struct plan *plan); /* of the DNS, about its keys: it waits */
 void flow_finish(struct plan **take, struct attempt *attempt);
 
+/* What is pinned by this attempt stands in the job, for its retry; ended NULL = not yet. */
+void flow_pin(struct plan *plan, const struct attempt *ended);
+
+/* Fills in what the plan knows of its attempt. */
+void flow_complete(struct plan *plan, struct attempt *attempt);
+
 /* A job that was on its way over what is no more: given back in a stop, else routed anew. */
 void flow_again(struct plan *plan);
 
 /* ending.c: what becomes of a job after an attempt, and at the end of its lifetime */
-void ending_decide(const struct plan *plan, struct attempt *attempt);
+void ending_decide(const struct worker *worker, struct attempt *attempt);
 enum outcome ending_overdue(const struct job *job);
 
 /* gate.c: may anything be sent, as Postgres and what it has not confirmed stand? */
@@ -178,7 +192,8 @@ void outlet_pick_all(
 extern const struct sessions_events delivery_events;
 struct delivery *delivery_prepare(struct outlet *outlet);
 void delivery_send(struct delivery *delivery, struct session *session);
-void delivery_sign_some(void *owner); /* a worker */
+void delivery_sign_some(void *owner);              /* a worker */
+void delivery_release_some(struct worker *worker); /* the disk has got more intents */
 void delivery_forget_spares(struct worker *worker);
 
 /* gate.c: may the final dot leave? */

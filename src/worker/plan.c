@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "equipment.h"
 #include "load.h"
+#include "logbook.h"
 #include "parts.h"
 #include "stop.h"
 
@@ -33,6 +34,7 @@ void plan_free(struct plan **plan)
 		return;
 	}
 	worker = gone->worker;
+	logbook_withdraw(gone);
 	load_drop(worker->permits, &gone->tenant_load);
 	load_drop(worker->permits, &gone->site_load);
 	content_unref(&gone->content);
@@ -72,18 +74,24 @@ static int64_t lesser(int64_t a, int64_t b)
  * The signature says when it was first made, at each attempt: one that leaves late must
  * still be good.  The configuration is checked for that, but a reload leaves the signer.
  */
-int64_t plan_deadline_us(const struct plan *plan)
+int64_t job_deadline_us(const struct worker *worker, const struct job *job)
 {
-	int64_t lifetime_us = plan->worker->equipment->config->retry.expire_us;
-	int64_t signed_us = signer_expire_us(plan->worker->signer);
+	int64_t lifetime_us = worker->equipment->config->retry.expire_us;
+	int64_t signed_us = signer_expire_us(worker->signer);
+	int64_t own_us = job->batch->campaign->expires_us;
 
-	if (plan_campaign(plan)->expires_us > 0) {
-		lifetime_us = lesser(lifetime_us, plan_campaign(plan)->expires_us);
+	if (own_us > 0) {
+		lifetime_us = lesser(lifetime_us, own_us);
 	}
 	if (signed_us > 0) {
 		lifetime_us = lesser(lifetime_us, signed_us - CONFIG_SIGNATURE_REST_US);
 	}
-	return plan->job->first_us + lifetime_us;
+	return job->first_us + lifetime_us;
+}
+
+int64_t plan_deadline_us(const struct plan *plan)
+{
+	return job_deadline_us(plan->worker, plan->job);
 }
 
 bool plan_is_over(const struct plan *plan)

@@ -7,6 +7,8 @@
  */
 #include "worker/worker.h"
 
+#include <sysexits.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -16,6 +18,7 @@
 #include "holds.h"
 #include "keys.h"
 #include "load.h"
+#include "logbook.h"
 #include "parts.h"
 #include "resolve/servers.h"
 #include "sql/statements.h"
@@ -59,7 +62,7 @@ static void on_fenced(void *owner)
 	struct worker *worker = owner;
 
 	log_error(NULL, "fenced", "%s", "reason=\"declared dead: nothing is sent any more\"");
-	worker->on_lost(worker->owner);
+	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
 }
 
 static void on_dns_outage(void *owner, bool out)
@@ -165,6 +168,7 @@ static void open_record(struct worker *worker, const struct config *config)
 		.distributed = config->postgres.distributed,
 		.dlog = worker->dlog,
 		.on_batch_over = on_batch_over,
+		.on_confirmed = logbook_on_confirmed,
 		.owner = worker,
 	};
 
@@ -222,7 +226,11 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	worker->contents = contents_new(worker, config->limits.memory_bytes / 4);
 	worker->holds = holds_new(worker);
 	open_intake(worker, config);
+	if (!logbook_open(worker, config, why)) {
+		return false;
+	}
 	open_record(worker, config);
+	logbook_start(worker);
 	keys_sweep(worker->keys);
 	holds_check_sources(worker->holds);
 	return true;
@@ -234,11 +242,11 @@ bool worker_open(struct loop *loop, const struct config *config, const struct wo
 	struct worker *worker = MEM_NEW(struct worker);
 
 	worker->loop = loop;
-	worker->on_lost = events->on_lost;
-	worker->owner = events->owner;
+	worker->events = *events;
 	list_init(&worker->outlets);
 	list_init(&worker->desk.spare);
 	list_init(&worker->desk.to_sign);
+	list_init(&worker->desk.to_release);
 	timer_init(&worker->desk.signing, loop, delivery_sign_some, worker);
 	worker->sessions = sessions_new(loop);
 	worker->shape = shape_new();
@@ -307,6 +315,7 @@ void worker_free(struct worker **worker)
 	*worker = NULL;
 	timer_stop(&gone->desk.signing);
 	record_close(&gone->record);
+	logbook_close(gone);
 	intake_free(&gone->intake);
 	pg_close(&gone->pg);
 	resolver_free(&gone->resolver);

@@ -82,6 +82,12 @@ def merged(base, change):
     return result
 
 
+def is_disk(path):
+    """False for what a power cut empties: penguin-mta refuses a durable journal there."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", path], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return kind not in ("tmpfs", "ramfs", "nfs")
+
+
 class Stack:
     def __init__(self, dsn, directory, world=WORLD, config=None, content=None, world_options=(), judge=True):
         self.dsn = dsn
@@ -182,6 +188,7 @@ class Stack:
             "keys": {"directory": str(self.directory / "keys")},
             "delivery": {"log": str(self.directory / "delivery.log"), "port": self.world.smtp_port},
             "tokens": {"keys": {"1": str(self.directory / "token.key")}},
+            "spool": {"directory": str(self.directory / "spool"), "segment": "1MiB", "sync": is_disk(self.directory)},
         }, self.config)
         path = self.directory / "penguin-mta.yaml"
         path.write_text(json.dumps(text, indent=1) + "\n")  # JSON is YAML

@@ -365,6 +365,7 @@ static void open_all(struct cli *cli, const char *dsn)
 
 	cli->pg = pg_open(cli->loop, &pg, &pg_events, cli);
 	cli->intake = intake_open(cli->loop, cli->pg, &intake, &intake_events, cli);
+	intake_start(cli->intake, NULL, 0);
 	struct record_settings record = {.worker = *intake_worker(cli->intake),
 		.interval_us = 100000,
 		.rows = 1000,

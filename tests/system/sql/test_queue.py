@@ -458,7 +458,7 @@ def test_restarted_worker_need_not_wait(database, shop, worker):
     shop.enqueue(campaign, 5)
     worker.claim(key(shop, 5))
     again = Worker(database, "w1")
-    assert [r["id"] for r in again.session.run("worker_replace", again.id, "node", "w1")] == [worker.id]
+    assert [r["id"] for r in again.session.run("worker_replace", again.id, "node", "w1", [])] == [worker.id]
     again.session.run("take_over", 10)
     assert sum(b["size"] for b in again.claim(key(shop, 5))) == 5
 
@@ -471,6 +471,23 @@ def test_claim_of_unknown_fate_is_swept(shop, worker):
     assert shop.account(campaign) == {"leased": 2}
     assert len(worker.session.run("lease_sweep", worker.id, [known[0]["token"]])) == 1
     assert shop.account(campaign) == {"waiting": 1, "leased": 1}
+
+
+def test_what_a_replayed_worker_held_is_not_lost(database, shop, worker):
+    """Its journal is in Postgres: what there is no evidence of was not sent.  Of a dead one nobody knows."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 10)
+    for name, replayed in (("v1", True), ("v2", False)):
+        victim = Worker(database, name)
+        batch = victim.claim(key(shop, 10))[0]
+        assert batch["lost"] is False
+        again = Worker(database, name)
+        again.session.run("worker_replace", again.id, "node", name, [victim.id] if replayed else [])
+        worker.session.run("take_over", 100)
+        states = shop.session.query("SELECT suspect, lost FROM penguin.batches WHERE campaign_id = %s", campaign)
+        assert states == [(True, not replayed)]
+        victim.session.close()
+        again.session.close()
 
 
 def test_batch_that_kills_is_closed_in_on(database, shop, worker):

@@ -538,3 +538,11 @@ Test(journal, what_is_done_is_kept_up_to_a_size)
 	cr_assert_geq(files_with(b.place, ".done"), 2U);
 	end(&b);
 }
+
+Test(journal, every_type_has_its_word)
+{
+	cr_assert_str_eq(journal_word(JOURNAL_CLAIMED), "claimed");
+	cr_assert_str_eq(journal_word(JOURNAL_AT_HAND), "at_hand");
+	cr_assert_str_eq(journal_word(0), "unknown");
+	cr_assert_str_eq(journal_word(99), "unknown");
+}

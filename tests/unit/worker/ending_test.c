@@ -66,7 +66,7 @@ static struct attempt defer(
 		.verdict = {category, SCOPE_RECIPIENT, ACTION_RETRY},
 	};
 
-	ending_decide(&life->plan, &attempt);
+	ending_decide(&life->worker, &attempt);
 	return attempt;
 }
 
@@ -238,7 +238,7 @@ Test(ending, smtp_R2_a_doubt_at_the_end_of_a_lifetime_stays_one)
 
 		life.campaign.on_in_doubt = rows[i].policy;
 		life.job.doubt = rows[i].doubt_before;
-		ending_decide(&life.plan, &attempt);
+		ending_decide(&life.worker, &attempt);
 		cr_expect_eq(attempt.state, rows[i].want, "%s: %s", rows[i].label,
 			outcome_word(attempt.state));
 	}
@@ -300,7 +300,7 @@ Test(ending, dns_N7_a_silent_domain_is_looked_up_again)
 			.verdict = {CATEGORY_CONNECTION_FAILURE, SCOPE_SITE, ACTION_RETRY},
 		};
 
-		ending_decide(&life.plan, &attempt);
+		ending_decide(&life.worker, &attempt);
 		if (attempt.state == OUTCOME_EXPIRED) {
 			break;
 		}

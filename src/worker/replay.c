@@ -1,0 +1,248 @@
+/*
+ * Each incarnation that left something gets a record of its own, under its own id: the
+ * statements take its filings and closes only while its batches are still its own.  One
+ * that was declared dead meanwhile leaves evidence instead, which is what it is.
+ *
+ * They are reported one after the other, oldest first.  Only when Postgres has all of it
+ * are the files set aside and the lease asked for: a start without Postgres waits here.
+ */
+#include "replay.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/time.h"
+#include "classify/classify.h"
+#include "pins.h"
+#include "spool/recover.h"
+
+#define INTERVAL_US (TIME_SECOND_US / 100)
+
+/* An attempt and what it hangs on; entries of one batch share the first one's. */
+struct left {
+	struct left *next;
+	struct entry entry;
+	bool doubt;
+};
+
+struct incarnation {
+	struct incarnation *next;
+	struct id id;
+	struct left *first;
+	struct left **last;
+	size_t results;
+	size_t doubts;
+};
+
+struct replay {
+	struct worker *worker;
+	struct slice directory;
+	struct arena *arena;
+	struct incarnation *first;
+	struct incarnation **last;
+	struct incarnation *now; /* that is being reported */
+	struct record *record;
+	struct later step;
+	struct id *ids;
+	size_t count;
+	uint64_t last_number;
+};
+
+static void on_owner(void *owner, const struct segment_header *header)
+{
+	struct replay *replay = owner;
+	struct incarnation *incarnation = arena_get(replay->arena, sizeof(*incarnation));
+
+	*incarnation = (struct incarnation){.id = header->owner, .last = NULL};
+	incarnation->last = &incarnation->first;
+	*replay->last = incarnation;
+	replay->last = &incarnation->next;
+	replay->now = incarnation;
+	replay->count++;
+}
+
+/* The batch that others of this incarnation have named already: they are counted together. */
+static struct batch *batch_of(const struct incarnation *incarnation, struct batch *batch)
+{
+	for (struct left *left = incarnation->first; left != NULL; left = left->next) {
+		struct batch *other = left->entry.job.batch;
+
+		if (id_equal(other->id, batch->id) && id_equal(other->token, batch->token)) {
+			return other;
+		}
+	}
+	return batch;
+}
+
+/* Read once more from bytes of our own, since what is mapped goes. */
+static void keep(struct replay *replay, const struct entry *entry, bool doubt)
+{
+	struct left *left = arena_get(replay->arena, sizeof(*left));
+	struct incarnation *incarnation = replay->now;
+	struct slice kept;
+	struct buf bytes;
+
+	buf_init(&bytes, 0);
+	entry_add(&bytes, &entry->attempt);
+	kept = arena_slice(replay->arena, buf_slice(&bytes));
+	buf_clear(&bytes);
+	*left = (struct left){.doubt = doubt};
+	if (!entry_read(kept, &left->entry)) {
+		return; /* it was an entry a moment ago */
+	}
+	left->entry.job.batch = batch_of(incarnation, &left->entry.batch);
+	left->entry.job.batch->at_hand++;
+	*incarnation->last = left;
+	incarnation->last = &left->next;
+	incarnation->results += !doubt;
+	incarnation->doubts += doubt;
+}
+
+static void on_result(void *owner, const struct entry *entry)
+{
+	keep(owner, entry, false);
+}
+
+static void on_doubt(void *owner, const struct entry *entry)
+{
+	keep(owner, entry, true);
+}
+
+static void on_step(void *owner);
+
+struct replay *replay_read(struct worker *worker, struct slice directory, struct buf *why)
+{
+	static const struct recover_events events = {
+		.on_owner = on_owner, .on_result = on_result, .on_doubt = on_doubt};
+	struct replay *replay = MEM_NEW(struct replay);
+	struct recover_report report;
+
+	replay->worker = worker;
+	replay->directory = directory;
+	replay->arena = arena_new(65536);
+	replay->last = &replay->first;
+	later_init(&replay->step, on_step, replay);
+	if (!recover_read(directory, false, &events, replay, &report, why)) {
+		replay_free(&replay);
+		return NULL;
+	}
+	replay->last_number = report.last_number;
+	replay->now = replay->first;
+	return replay;
+}
+
+/* What became of it is not known: the campaign decides. */
+static void doubt(struct replay *replay, struct entry *entry)
+{
+	struct worker *worker = replay->worker;
+	struct attempt *attempt = &entry->attempt;
+	struct pins pins = {0};
+	struct buf text;
+
+	attempt->evidence = evidence_of_failure(PHASE_DOT, FAILURE_LOST);
+	attempt->evidence.text = SLICE("the worker ended before the answer to the final dot");
+	attempt->evidence.dot_sent = true;
+	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
+	attempt->at_us = loop_wall_us(worker->loop);
+	ending_decide(worker, attempt);
+	if (outcome_is_final(attempt->state) || attempt->state == OUTCOME_IN_DOUBT) {
+		return;
+	}
+	(void)pins_parse(entry->job.keys, &pins);
+	pins.doubt = true;
+	buf_init(&text, 0);
+	pins_add(&text, &pins);
+	entry->job.keys = arena_slice(replay->arena, buf_slice(&text));
+	buf_clear(&text);
+}
+
+static void on_batch_over(void *owner, struct batch *batch)
+{
+	(void)owner;
+	(void)batch; /* the arena has it */
+}
+
+static void report_one(struct replay *replay, const struct incarnation *incarnation)
+{
+	for (struct left *left = incarnation->first; left != NULL; left = left->next) {
+		if (left->doubt) {
+			doubt(replay, &left->entry);
+		}
+		record_attempt(replay->record, &left->entry.attempt);
+	}
+}
+
+static void on_reported(void *owner)
+{
+	struct replay *replay = owner;
+
+	loop_later(replay->worker->loop, &replay->step);
+}
+
+static void finish(struct replay *replay)
+{
+	struct worker *worker = replay->worker;
+	struct err err = recover_done(replay->directory, replay->last_number);
+
+	if (err_is(err)) { /* it is read again at the next start, and reported again: no harm */
+		log_warning(NULL, "journal_not_set_aside", "why=%s",
+			log_quote(slice_of(err_text(err))));
+	}
+	replay->ids = mem_array(replay->count, sizeof(*replay->ids));
+	replay->count = 0;
+	for (struct incarnation *i = replay->first; i != NULL; i = i->next) {
+		replay->ids[replay->count++] = i->id;
+	}
+	intake_start(worker->intake, replay->ids, replay->count);
+}
+
+static void on_step(void *owner)
+{
+	struct replay *replay = owner;
+	struct incarnation *incarnation = replay->now;
+	struct worker *worker = replay->worker;
+
+	record_close(&replay->record);
+	if (incarnation == NULL) {
+		finish(replay);
+		return;
+	}
+	replay->now = incarnation->next;
+	if (incarnation->results + incarnation->doubts > 0) {
+		log_info(NULL, "replayed", "results=%zu doubts=%zu", incarnation->results,
+			incarnation->doubts);
+	}
+	replay->record = record_open(worker->loop, worker->pg,
+		&(struct record_settings){
+			.worker = incarnation->id,
+			.interval_us = INTERVAL_US,
+			.rows = worker->equipment->config->report.rows,
+			.filing_us = 0,
+			.distributed = worker->equipment->config->postgres.distributed,
+			.dlog = NULL,
+			.on_batch_over = on_batch_over,
+			.owner = replay,
+		});
+	report_one(replay, incarnation);
+	record_flush(replay->record, on_reported, replay);
+}
+
+void replay_start(struct replay *replay)
+{
+	loop_later(replay->worker->loop, &replay->step);
+}
+
+void replay_free(struct replay **replay)
+{
+	struct replay *gone = *replay;
+
+	if (gone == NULL) {
+		return;
+	}
+	*replay = NULL;
+	loop_later_cancel(gone->worker->loop, &gone->step);
+	record_close(&gone->record);
+	mem_free(gone->ids);
+	arena_free(&gone->arena);
+	mem_free(gone);
+}

@@ -1,0 +1,22 @@
+/*
+ * What workers before this one left in the journal: read at the start, and reported as
+ * theirs before anything is claimed.  Their results become attempts and retries as if
+ * nothing had happened; a message whose end nobody knows is in doubt, and ends as its
+ * campaign's on_in_doubt says.
+ */
+#ifndef WORKER_REPLAY_H
+#define WORKER_REPLAY_H
+
+#include "parts.h"
+
+struct replay;
+
+/* Reads the directory; NULL with a reason in why where the journal is damaged. */
+struct replay *replay_read(struct worker *worker, struct slice directory, struct buf *why);
+
+/* Reports what was read, sets the files aside, and starts intake/. */
+void replay_start(struct replay *replay);
+
+void replay_free(struct replay **replay); /* accepts NULL */
+
+#endif

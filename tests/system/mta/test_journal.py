@@ -1,0 +1,137 @@
+"""The journal: what a worker that was killed had sent, its successor knows."""
+import collections
+import os
+import time
+
+import pytest
+from mtalib import WORLD
+
+SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
+THINKS = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    delay: 30s\n"
+FEW = {"default_site": {"connections": 1}, "lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"},
+       "timeouts": {"scale": 0.001}, "retry": {"first": "1s", "jitter": "0%"}}
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+def taken(s):
+    """How often each job is in the ledger."""
+    return collections.Counter(line["job"] for line in s.world.ledger())
+
+
+def flagged(s, campaign):
+    """Jobs of which Postgres says that they may have been delivered without an answer: flags 1, 4 and 16."""
+    return {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 21 or row["state"] == "in_doubt"}
+
+
+@pytest.mark.parametrize("policy, account, lines, flag", [("retry", {"delivered": 1}, 2, 16),
+                                                          ("assume_sent", {"delivered": 1}, 1, 4),
+                                                          ("hold", {"in_doubt": 1}, 1, 0)])
+def test_fault_F5_killed_between_dot_and_250_is_in_doubt(stack, policy, account, lines, flag):
+    with stack(world=WORLD + THINKS, config=FEW) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s", policy)
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: s.world.ledger())
+        s.kill()
+        assert s.attempts(campaign) == []
+        s.start()
+        assert s.wait(campaign) == account
+        assert list(taken(s).values()) == [lines]
+        first = s.attempts(campaign)[0]
+        assert (first["attempt_no"], first["phase"], first["flags"]) == (1, "dot", flag)
+        s.shop.account(campaign)
+        s.stop()
+
+
+def test_fault_F9_results_that_postgres_has_not_are_reported_by_the_next(stack):
+    """Postgres is away when the answers come; the worker dies; nobody gets anything twice."""
+    config = {**FEW, "lease": {"duration": "60s", "renew": "10s", "autonomy": "30s"}}
+    with stack(world=WORLD + SLOW, config=config) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(200))
+        s.start(report={"interval": "30s"})
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 60)
+        s.kill()
+        known = len(s.world.ledger())
+        assert s.attempts(campaign) == []
+        s.start(report={"interval": "500ms"})
+        assert s.wait(campaign) == {"delivered": 200}
+        count = taken(s)
+        twice = {job for job, n in count.items() if n > 1}
+        assert len(count) == 200 and twice <= flagged(s, campaign)
+        assert sum(count.values()) - 200 <= 50 < known, "one a connection at most"
+        s.shop.account(campaign)
+        s.stop()
+
+
+def test_fault_F9_a_retry_that_was_not_filed_is_filed_by_the_next(stack):
+    rule = "\nrules:\n  - at: rcpt\n    nth: 1-1\n    per: recipient\n    reply: 451 4.7.1 later\n"
+    with stack(world=WORLD + rule, config={**FEW, "retry": {"first": "4s", "max": "4s", "jitter": "0%"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(5))
+        s.start(report={"interval": "30s", "retry_interval": "30s"})
+        time.sleep(2)
+        s.kill()
+        assert s.attempts(campaign) == []
+        begun = time.time()
+        s.start(report={"interval": "100ms", "retry_interval": "100ms"})
+        s.wait(campaign, lambda a: a.get("retrying") == 5, timeout=10)
+        assert s.check(campaign) == {"delivered": 5}
+        rows = s.attempts(campaign)
+        assert sorted(row["attempt_no"] for row in rows) == [1] * 5 + [2] * 5, rows
+        assert not flagged(s, campaign)
+        assert time.time() - begun > 1
+        s.stop()
+
+
+def test_fault_F3_killed_with_nothing_sent_flags_nothing(stack):
+    rule = "\nrules:\n  - at: mail\n    nth: 1-20\n    delay: 60s\n"
+    with stack(world=WORLD + rule, config=FEW) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(20, 1))
+        s.start()
+        s.wait(campaign, lambda a: a.get("leased") == 20)
+        time.sleep(0.5)
+        s.kill()
+        s.start(timeouts={"scale": 0.001})
+        assert s.check(campaign) == {"delivered": 20}
+        assert not flagged(s, campaign)
+        s.stop()
+
+
+def test_fault_F13_a_lost_disk_makes_what_was_held_a_possible_duplicate(stack):
+    with stack(world=WORLD + SLOW, config=FEW) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(60, 1))
+        s.start(report={"interval": "30s"})
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
+        s.kill()
+        os.rename(s.directory / "spool", s.directory / "gone")
+        s.start(report={"interval": "500ms"})
+        assert s.wait(campaign) == {"delivered": 60}
+        count = taken(s)
+        assert {job for job, n in count.items() if n > 1} <= flagged(s, campaign)
+        assert len(count) == 60
+        s.stop()
+
+
+def test_fault_F7_killed_ten_times_at_most_one_a_connection_and_flagged(stack):
+    with stack(world=WORLD + SLOW, config={**FEW, "default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1500, 10))
+        for round_ in range(10):
+            s.start()
+            s.wait(campaign, lambda a, n=round_: len(s.world.ledger()) > 100 * (n + 1))
+            s.kill()
+        s.start()
+        assert s.wait(campaign, timeout=120) == {"delivered": 1500}
+        lost, duplicate, misreported = s.join(campaign)
+        assert not lost and not misreported
+        assert set(duplicate) <= flagged(s, campaign), "admitted"
+        assert len(duplicate) <= 10 * 2 * 10, "ten kills, two connections at each of five sites"
+        s.shop.account(campaign)
+        s.stop()
