@@ -46,12 +46,25 @@ static void gathered(struct record *record)
 	}
 }
 
-static struct ledger *ledger_of(struct batch *batch)
+static struct ledger *ledger_of(struct record *record, struct batch *batch)
 {
 	if (batch->ledger == NULL) {
-		batch->ledger = MEM_NEW(struct ledger);
+		struct ledger *ledger = MEM_NEW(struct ledger);
+
+		ledger->batch = batch;
+		list_push(&record->ledgers, &ledger->link);
+		batch->ledger = ledger;
 	}
 	return batch->ledger;
+}
+
+void ledger_drop(struct record *record, struct batch *batch)
+{
+	struct ledger *ledger = batch->ledger;
+
+	batch->ledger = NULL;
+	list_remove(&record->ledgers, &ledger->link);
+	mem_free(ledger);
 }
 
 static void close_when_done(struct record *record, struct batch *batch)
@@ -73,7 +86,7 @@ static void let_go(struct record *record, struct batch *batch)
 
 static void file(struct record *record, const struct filing *filing)
 {
-	ledger_of(filing->job->batch)->pending++;
+	ledger_of(record, filing->job->batch)->pending++;
 	filings_add(&record->pending, filing);
 }
 
@@ -98,7 +111,7 @@ static void file_retry(struct record *record, const struct attempt *attempt)
 void record_attempt(struct record *record, const struct attempt *attempt)
 {
 	struct batch *batch = attempt->job->batch;
-	struct ledger *ledger = ledger_of(batch);
+	struct ledger *ledger = ledger_of(record, batch);
 
 	rows_add(record->fresh, attempt);
 	if (record->settings.dlog != NULL) {
@@ -120,7 +133,7 @@ void record_skip(struct record *record, struct job *job, enum outcome state, str
 	int64_t wall_us = loop_wall_us(record->loop);
 	struct id id = id_make(wall_us / 1000);
 
-	(void)ledger_of(job->batch);
+	(void)ledger_of(record, job->batch);
 	rows_add_skip(record->fresh, job, &id, state, reason, wall_us);
 	if (record->settings.dlog != NULL) {
 		dlog_skip(record->settings.dlog, job, state, reason, wall_us);
@@ -131,7 +144,7 @@ void record_skip(struct record *record, struct job *job, enum outcome state, str
 
 void record_known(struct record *record, struct job *job, enum outcome state)
 {
-	(void)ledger_of(job->batch);
+	(void)ledger_of(record, job->batch);
 	job->batch->counts[state]++;
 	let_go(record, job->batch);
 }
@@ -317,6 +330,7 @@ struct record *record_open(struct loop *loop, struct pg *pg, const struct record
 	record->fresh = rows_new();
 	record->round.rows = rows_new();
 	record->round.most = ROUND_MOST;
+	list_init(&record->ledgers);
 	list_init(&record->closable);
 	timer_init(&record->timer, loop, start_round, record);
 	later_init(&record->now, start_round, record);
@@ -340,19 +354,6 @@ void record_end(struct record *record)
 	mem_free(record);
 }
 
-static void forget_batch(struct batch *batch)
-{
-	mem_free(batch->ledger);
-	batch->ledger = NULL;
-}
-
-static void forget_filed(const struct filings *filings, size_t from)
-{
-	for (size_t i = from; i < filings->count; i++) {
-		forget_batch(filings->items[i].job->batch);
-	}
-}
-
 void record_close(struct record **record)
 {
 	struct record *r = *record;
@@ -365,14 +366,9 @@ void record_close(struct record **record)
 	timer_stop(&r->timer);
 	loop_later_cancel(r->loop, &r->now);
 	loop_later_cancel(r->loop, &r->flushed);
-	while ((link = list_pop(&r->closable)) != NULL) {
-		forget_batch(LIST_OWNER(link, struct batch, link));
+	while ((link = list_first(&r->ledgers)) != NULL) {
+		ledger_drop(r, LIST_OWNER(link, struct ledger, link)->batch);
 	}
-	for (size_t i = r->round.closes_done; i < r->round.closes_count; i++) {
-		forget_batch(r->round.closes[i]);
-	}
-	forget_filed(&r->round.filings, r->round.filings_done);
-	forget_filed(&r->pending, 0);
 	r->gone = true;
 	if (!r->busy) {
 		record_end(r);

@@ -13,6 +13,8 @@ enum { ROUND_MOST = 1000 };
 
 /* What a batch's close needs besides its counts. */
 struct ledger {
+	struct list_link link;
+	struct batch *batch;
 	unsigned pending; /* filings that no round has taken yet */
 	unsigned attempts;
 	unsigned deferrals;
@@ -46,6 +48,7 @@ struct record {
 	struct record_settings settings;
 	struct rows *fresh;
 	struct filings pending;
+	struct list ledgers; /* of all batches that are not over */
 	struct list closable;
 	struct round round;
 	struct timer timer;
@@ -64,5 +67,8 @@ void round_send(struct record *record);
 void round_finished(struct record *record);
 
 void record_end(struct record *record);
+
+/* The batch is over, or nobody will close it any more. */
+void ledger_drop(struct record *record, struct batch *batch);
 
 #endif

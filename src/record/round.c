@@ -239,8 +239,7 @@ static void closes_confirmed(struct record *record)
 	while (round->closes_done < round->closes_sent) {
 		struct batch *batch = round->closes[round->closes_done++];
 
-		mem_free(batch->ledger);
-		batch->ledger = NULL;
+		ledger_drop(record, batch);
 		record->settings.on_batch_over(record->settings.owner, batch);
 	}
 }
