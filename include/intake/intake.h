@@ -105,13 +105,10 @@ void intake_start(struct intake *intake, const struct id *replayed, size_t count
 /* The sources this worker owns, for others to see; told with the next renewal. */
 void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count);
 
-/* Stops claiming at once; the lease and the feeds go on: for a drain. */
-void intake_stop(struct intake *intake);
+/* For a drain: no new claim.  One under way may still bring jobs, then on_quiet comes. */
+void intake_stop(struct intake *intake, void (*on_quiet)(void *owner), void *owner);
 
-/* A claim is under way: it may still bring jobs. */
-bool intake_claims(const struct intake *intake);
-
-/* Gives the lease back (all batches must be closed or given back) and calls on_done. */
+/* Gives back what nobody knows of, and the lease (all batches must be closed); calls on_done. */
 void intake_close(struct intake *intake, void (*on_done)(void *owner), void *owner);
 void intake_free(struct intake **intake);
 

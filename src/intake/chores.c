@@ -292,16 +292,12 @@ void chores_doubt(struct intake *intake)
 	}
 }
 
-/* The statement that was cut off may still be at work: so more than one look. */
-static struct pg_request *ask_doubt(struct intake *intake)
+/* Frees what was leased under tokens that are not ours any more, or never came to be. */
+struct pg_request *chores_lease_sweep(const struct intake *intake)
 {
 	const struct claimer *claimer = &intake->claimer;
-	struct pg_request *request;
+	struct pg_request *request = intake_request(SQL_LEASE_SWEEP);
 
-	if (intake->chores.doubts == 0) {
-		return NULL;
-	}
-	request = intake_request(SQL_LEASE_SWEEP);
 	pg_add_id(request, &intake->lease.worker);
 	pg_array(request);
 	for (struct list_link *link = list_first(&claimer->claims); link != NULL;
@@ -313,6 +309,12 @@ static struct pg_request *ask_doubt(struct intake *intake)
 	}
 	pg_array_end(request);
 	return request;
+}
+
+/* The statement that was cut off may still be at work: so more than one look. */
+static struct pg_request *ask_doubt(struct intake *intake)
+{
+	return intake->chores.doubts > 0 ? chores_lease_sweep(intake) : NULL;
 }
 
 static bool done_doubt(struct intake *intake, const struct pg_answer *answer)

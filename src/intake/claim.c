@@ -98,11 +98,6 @@ static void poll(void *owner)
 	intake_ask(intake, &request, POLL_WAIT_US, on_polled, NULL);
 }
 
-bool intake_claims(const struct intake *intake)
-{
-	return intake->claimer.claiming;
-}
-
 void claimer_poll_now(struct intake *intake)
 {
 	if (intake->lease.started) {
@@ -270,7 +265,23 @@ void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_
 	}
 	pg_array_end(request);
 	intake->claimer.reading = claim;
-	intake_ask(intake, &request, 0, claim_read, NULL);
+	intake_ask(intake, &request, POLL_WAIT_US, claim_read, NULL);
+}
+
+void claim_settled(struct intake *intake)
+{
+	struct claimer *claimer = &intake->claimer;
+
+	claimer->reading = NULL;
+	claimer->claiming = false;
+	loop_later(intake->loop, &claimer->look);
+}
+
+void claim_forget(struct intake *intake, struct claim *claim)
+{
+	list_remove(&intake->claimer.claims, &claim->link);
+	claim_free(&claim);
+	claim_settled(intake);
 }
 
 static bool on_claimed(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -291,7 +302,7 @@ static bool on_claimed(struct intake *intake, const struct pg_answer *answer, vo
 	}
 	claimer->asked_token = (struct id){{0}};
 	claimer->claiming = false;
-	if (answer->status == PG_DONE) {
+	if (answer->status == PG_DONE || claimer->stopped) {
 		loop_later(intake->loop, &claimer->look); /* the other kinds */
 	}
 	return false;
@@ -380,6 +391,16 @@ static void claim(struct intake *intake)
 	intake_ask(intake, &request, POLL_WAIT_US, on_claimed, NULL);
 }
 
+static void tell_quiet(struct claimer *claimer)
+{
+	void (*on_quiet)(void *owner) = claimer->on_quiet;
+
+	claimer->on_quiet = NULL;
+	if (on_quiet != NULL) {
+		on_quiet(claimer->quiet_owner);
+	}
+}
+
 /* Claims, when something is ready and the owner has room for it. */
 static void look(void *owner)
 {
@@ -388,6 +409,9 @@ static void look(void *owner)
 	size_t count = 0;
 	const struct ready *kinds = ready_set_list(claimer->ready, &count);
 
+	if (claimer->stopped && !claimer->claiming) {
+		tell_quiet(claimer);
+	}
 	if (count == 0 || claimer->claiming || claimer->stopped || !intake_live(intake)) {
 		return;
 	}
@@ -424,6 +448,16 @@ void intake_batch_over(struct intake *intake, struct batch *batch)
 		list_remove(&intake->claimer.claims, &over->link);
 		claim_free(&over);
 	}
+}
+
+void claimer_stop(struct intake *intake, void (*on_quiet)(void *owner), void *owner)
+{
+	struct claimer *claimer = &intake->claimer;
+
+	claimer->stopped = true;
+	claimer->on_quiet = on_quiet;
+	claimer->quiet_owner = owner;
+	loop_later(intake->loop, &claimer->look);
 }
 
 void claimer_start(struct intake *intake)

@@ -385,6 +385,10 @@ bool claim_read(struct intake *intake, const struct pg_answer *answer, void *con
 	struct claim *claim = claimer->reading;
 
 	(void)context;
+	if (answer->status != PG_DONE && claimer->stopped) {
+		claim_forget(intake, claim); /* the end does not wait for Postgres */
+		return false;
+	}
 	if (answer->status != PG_DONE) {
 		/* A refusal is ours to mend; the batches stay leased till we do. */
 		return intake_try_again(answer, "jobs_read") || answer->status == PG_REFUSED;
@@ -394,9 +398,7 @@ bool claim_read(struct intake *intake, const struct pg_answer *answer, void *con
 		claim_ask_jobs(intake, claim, answer);
 		return false;
 	}
-	claimer->reading = NULL;
-	claimer->claiming = false;
 	hand_over(intake, claim, answer);
-	loop_later(intake->loop, &claimer->look);
+	claim_settled(intake);
 	return false;
 }

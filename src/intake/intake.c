@@ -126,9 +126,9 @@ struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake
 	return intake;
 }
 
-void intake_stop(struct intake *intake)
+void intake_stop(struct intake *intake, void (*on_quiet)(void *owner), void *owner)
 {
-	intake->claimer.stopped = true;
+	claimer_stop(intake, on_quiet, owner);
 }
 
 static bool on_stopped(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -139,16 +139,32 @@ static bool on_stopped(struct intake *intake, const struct pg_answer *answer, vo
 	return false;
 }
 
+static bool on_swept(struct intake *intake, const struct pg_answer *answer, void *context)
+{
+	struct pg_request *request;
+
+	(void)context;
+	(void)intake_try_again(answer, "lease_sweep");
+	if (answer->status == PG_TRY_LATER) { /* Postgres is away: so long was enough */
+		intake->on_closed(intake->closed_owner);
+		return false;
+	}
+	request = intake_request(SQL_WORKER_STOP);
+	pg_add_id(request, &intake->lease.worker);
+	intake_ask(intake, &request, STOP_WAIT_US, on_stopped, NULL);
+	return false;
+}
+
+/* What a claim leased whose answer was lost: after the stop it would pass for sent. */
 void intake_close(struct intake *intake, void (*on_done)(void *owner), void *owner)
 {
-	struct pg_request *request = intake_request(SQL_WORKER_STOP);
+	struct pg_request *request = chores_lease_sweep(intake);
 
-	pg_add_id(request, &intake->lease.worker);
-	intake_stop(intake);
+	claimer_stop(intake, NULL, NULL);
 	intake->lease.lost = true; /* nothing may be sent from here on */
 	intake->on_closed = on_done;
 	intake->closed_owner = owner;
-	intake_ask(intake, &request, STOP_WAIT_US, on_stopped, NULL);
+	intake_ask(intake, &request, STOP_WAIT_US, on_swept, NULL);
 }
 
 void intake_free(struct intake **intake)

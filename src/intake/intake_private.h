@@ -53,8 +53,10 @@ struct claimer {
 	struct timer poll;
 	struct later look;
 	bool polling;
-	bool claiming;
+	bool claiming; /* from its question until its jobs are handed over */
 	bool stopped;
+	void (*on_quiet)(void *owner); /* NULL: nobody waits for the end of claiming */
+	void *quiet_owner;
 	int64_t pause_us; /* between polls, as it is now */
 	int64_t polled_us;
 	struct id inbox_at; /* the last tenant whose inbox was looked at; zero = begin anew */
@@ -141,6 +143,11 @@ void claimer_open(struct intake *intake);
 void claimer_start(struct intake *intake); /* the lease is there */
 void claimer_clear(struct intake *intake);
 void claimer_poll_now(struct intake *intake);
+void claimer_stop(struct intake *intake, void (*on_quiet)(void *owner), void *owner);
+
+/* The claim that was read is over: it brought jobs, or is dropped as if never made. */
+void claim_settled(struct intake *intake);
+void claim_forget(struct intake *intake, struct claim *claim);
 
 /* Asks for a claim's jobs; again with what the first answer has to be spelt (claim.c). */
 void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_answer *first);
@@ -173,6 +180,7 @@ void chores_open(struct intake *intake);
 void chores_start(struct intake *intake);
 void chores_clear(struct intake *intake);
 void chores_doubt(struct intake *intake);
+struct pg_request *chores_lease_sweep(const struct intake *intake);
 void chores_inbox(struct intake *intake, const struct id *tenant);
 
 /* The request that tells what was learnt (learn.c); NULL when there is nothing to tell. */

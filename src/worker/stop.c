@@ -1,19 +1,16 @@
 /*
- * The end of a worker: claim nothing more; let what is on the wire end and give
- * back the rest; report everything; give the lease back.  Each step begins when
- * the one before has nothing left, which stop_look() finds out whenever something
- * goes.  Steps are taken from the loop, never from within what called.
+ * The end of a worker: claim nothing more, and wait for what was being claimed; let what
+ * is on the wire end and give back the rest; report everything; give the lease back.
+ * Each step begins when the one before has nothing left, which stop_look() finds out
+ * whenever something goes.  Steps are taken from the loop, never from within what called.
  */
 #include "stop.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/time.h"
-
-#define CLAIM_LOOK_US (TIME_SECOND_US / 50)
 
 enum stop_step {
-	STOP_DRAINING,  /* jobs at hand */
+	STOP_DRAINING,  /* a claim under way, jobs at hand */
 	STOP_REPORTING, /* what Postgres does not know yet */
 	STOP_LEAVING,   /* the lease */
 	STOP_CLOSING,   /* connections */
@@ -23,6 +20,7 @@ enum stop_step {
 struct stop {
 	struct worker *worker;
 	enum stop_step step;
+	bool quiet; /* no claim is under way */
 	struct timer look;
 	void (*on_done)(void *owner);
 	void *owner;
@@ -56,9 +54,7 @@ static void advance(void *owner)
 
 	switch (stop->step) {
 	case STOP_DRAINING:
-		if (intake_claims(worker->intake)) { /* what it brings goes back as well */
-			timer_set(&stop->look, loop_now_us(worker->loop) + CLAIM_LOOK_US);
-		} else if (worker->at_hand == 0) {
+		if (stop->quiet && worker->at_hand == 0) {
 			stop->step = STOP_REPORTING;
 			record_flush(worker->record, on_flushed, stop);
 		}
@@ -87,6 +83,15 @@ void stop_look(struct worker *worker)
 	}
 }
 
+/* What it brought was given back on the way (flow.c). */
+static void on_quiet(void *owner)
+{
+	struct stop *stop = owner;
+
+	stop->quiet = true;
+	stop_look(stop->worker);
+}
+
 static bool pick_all(void *owner, struct plan *plan)
 {
 	(void)owner;
@@ -107,7 +112,7 @@ void worker_stop(struct worker *worker, void (*on_done)(void *owner), void *owne
 	worker->stop->on_done = on_done;
 	worker->stop->owner = owner;
 	timer_init(&worker->stop->look, worker->loop, advance, worker->stop);
-	intake_stop(worker->intake);
+	intake_stop(worker->intake, on_quiet, worker->stop);
 	outlet_pick_all(worker, pick_all, NULL);
 	outlet_close_all(worker);
 	stop_look(worker);

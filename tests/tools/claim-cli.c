@@ -231,17 +231,23 @@ static void on_flushed(void *owner)
 	intake_close(cli->intake, on_left, cli);
 }
 
-static void stop(struct cli *cli)
+static void on_quiet(void *owner)
 {
-	cli->stopping = true;
-	intake_stop(cli->intake);
-	if (args.drain == 0) {
-		_exit(0);
-	}
+	struct cli *cli = owner;
+
 	while (cli->held_count > 0) {
 		record_give_back(cli->record, cli->held[--cli->held_count], 0, SLICE(""));
 	}
 	record_flush(cli->record, on_flushed, cli);
+}
+
+static void stop(struct cli *cli)
+{
+	cli->stopping = true;
+	if (args.drain == 0) {
+		_exit(0);
+	}
+	intake_stop(cli->intake, on_quiet, cli);
 }
 
 static void end_due(struct cli *cli)

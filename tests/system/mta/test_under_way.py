@@ -205,17 +205,51 @@ def test_smtp_M14_a_reset_behind_the_354_is_sent_again_without_a_doubt(stack):
         s.stop()
 
 
-def test_term_while_a_claim_is_under_way_leaves_nothing_leased(stack):
-    """Postgres thinks about the claim; what it brings goes back, and nobody takes it for sent."""
+SLOW_CLAIMS = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END';
+CREATE TRIGGER slow BEFORE UPDATE ON penguin.batches FOR EACH ROW
+    WHEN (OLD.owner IS NULL AND NEW.owner IS NOT NULL) EXECUTE FUNCTION slow();
+"""
+
+
+def claiming(s):
+    return s.shop.session.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                                "AND wait_event = 'PgSleep'")
+
+
+def test_a_drain_gives_back_what_was_being_claimed(stack):
+    """The claim's answer is three seconds away when the worker is told to stop."""
     with stack() as s:
         campaign = s.campaign()
-        s.shop.session.query("CREATE FUNCTION penguin.think() RETURNS trigger LANGUAGE plpgsql AS"
-                             " $$ BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END $$")
-        s.shop.session.query("CREATE TRIGGER think BEFORE UPDATE ON penguin.batches FOR EACH ROW"
-                             " WHEN (OLD.owner IS NULL AND NEW.owner IS NOT NULL) EXECUTE FUNCTION penguin.think()")
-        s.enqueue(campaign, people(5, 1))
+        s.shop.session.query(SLOW_CLAIMS)
+        s.enqueue(campaign, people(40))
         s.start()
-        time.sleep(1.2)
+        s.wait(campaign, lambda _: claiming(s))
         s.stop()
-        assert s.account(campaign) == {"waiting": 5}
-        assert s.shop.session.value("SELECT count(*) FROM penguin.batches WHERE suspect OR owner IS NOT NULL") == 0
+        assert s.account(campaign) == {"waiting": 40}
+        assert s.shop.session.query("SELECT bool_or(suspect), max(leases) FROM penguin.batches") == [(False, 0)]
+        s.shop.session.query("DROP TRIGGER slow ON penguin.batches")
+        s.start()
+        assert s.check(campaign) == {"delivered": 40}
+        assert {row[0] for row in s.shop.session.query("SELECT DISTINCT flags FROM penguin.attempts")} == {0}
+        s.stop()
+
+
+def test_a_drain_gives_back_what_a_lost_answer_had_claimed(stack):
+    """The claim was committed, and the connection went before its answer came."""
+    with stack() as s:
+        campaign = s.campaign()
+        s.shop.session.query(SLOW_CLAIMS)
+        s.enqueue(campaign, people(40))
+        s.start()
+        s.wait(campaign, lambda _: claiming(s))
+        # As if the claim had gone through: its rows, under a token that the worker does not remember.
+        s.shop.session.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                             "current_database() AND wait_event = 'PgSleep'")
+        s.mta.terminate()
+        s.shop.session.query("DROP TRIGGER slow ON penguin.batches")
+        s.shop.session.query("UPDATE penguin.batches SET owner = w.id, token = gen_random_uuid(), leases = 1 "
+                             "FROM penguin.workers w WHERE w.state = 'live'")
+        s.stop()
+        assert s.account(campaign) == {"waiting": 40}
+        assert s.shop.session.query("SELECT bool_or(suspect), max(leases) FROM penguin.batches") == [(False, 0)]
