@@ -303,27 +303,41 @@ static size_t spell(struct ctl *ctl, const char *normal, struct buf spellings[SP
 	return count;
 }
 
+/* The heads of the statements say why in this order. */
+static int erase_spelling(
+	struct ctl *ctl, const char *tenant, const char *address, uint64_t rows[SQL_STATEMENTS])
+{
+	static const enum sql_id steps[] = {SQL_ERASE_SUPPRESS, SQL_ERASE_INBOX, SQL_ERASE_ATTEMPTS,
+		SQL_ERASE_JOBS, SQL_ERASE_INBOX, SQL_ERASE_ATTEMPTS};
+	int code = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps) && code == 0; i++) {
+		code = ctl_run(ctl, steps[i], (const char *const[]){tenant, address});
+		rows[steps[i]] += code == 0 ? strtoull(pg_sync_affected(ctl->pg), NULL, 10) : 0;
+	}
+	return code;
+}
+
 int erase(struct ctl *ctl)
 {
-	static const enum sql_id steps[] = {
-		SQL_ERASE_SUPPRESS, SQL_ERASE_ATTEMPTS, SQL_ERASE_JOBS, SQL_ERASE_INBOX};
-	uint64_t rows[ARRAY_LEN(steps)] = {0};
+	static const enum sql_id told[] = {SQL_ERASE_INBOX, SQL_ERASE_ATTEMPTS, SQL_ERASE_JOBS};
+	uint64_t rows[SQL_STATEMENTS] = {0};
 	struct buf spellings[SPELLINGS];
 	char tenant[ID_TEXT + 1];
 	char address[ADDRESS_MAX + 2];
-	int code = read_key(ctl, tenant, address);
-	size_t count = code == 0 ? spell(ctl, address, spellings) : 0;
+	size_t count;
+	int code;
 
-	for (size_t i = 0; i < count * ARRAY_LEN(steps) && code == 0; i++) {
-		size_t step = i % ARRAY_LEN(steps);
-
-		code = ctl_run(ctl, steps[step],
-			(const char *const[]){
-				tenant, buf_string(&spellings[i / ARRAY_LEN(steps)])});
-		rows[step] += code == 0 ? strtoull(pg_sync_affected(ctl->pg), NULL, 10) : 0;
+	if (ctl->arguments[0][0] == '@') {
+		return ctl_fail(EX_USAGE, "a person is erased, not a domain");
 	}
-	for (size_t step = 1; step < ARRAY_LEN(steps) && code == 0; step++) {
-		ctl_print("%s: %" PRIu64 " rows\n", sql_statements[steps[step]].name, rows[step]);
+	code = read_key(ctl, tenant, address);
+	count = code == 0 ? spell(ctl, address, spellings) : 0;
+	for (size_t i = 0; i < count && code == 0; i++) {
+		code = erase_spelling(ctl, tenant, buf_string(&spellings[i]), rows);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(told) && code == 0; i++) {
+		ctl_print("%s: %" PRIu64 " rows\n", sql_statements[told[i]].name, rows[told[i]]);
 	}
 	for (size_t i = 0; i < SPELLINGS && count > 0; i++) {
 		buf_clear(&spellings[i]);

@@ -1,4 +1,6 @@
--- The same for what still lies in the inbox.
+-- The second step, and again the last: what lies in the inbox.  Before the jobs, for a worker
+-- may move a row at any time: once it is erased it is moved so, and what was moved before is
+-- a job.
 -- $1 tenant_id uuid, $2 address text: as it is spelt there, in any case
 -- rows: none; the number of rows is in the command tag
 UPDATE penguin.inbox

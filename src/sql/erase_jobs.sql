@@ -1,4 +1,4 @@
--- The third step: the address becomes its hash, which is suppressed, and the merge variables
+-- The fourth step: the address becomes its hash, which is suppressed, and the merge variables
 -- go.  The rows stay, so that the accounting holds.  The one UPDATE of jobs there is.
 -- $1 tenant_id uuid, $2 address text: as it is spelt there, in any case
 -- rows: none; the number of rows is in the command tag

@@ -4,7 +4,7 @@
 -- rows: none
 WITH known AS (
 	DELETE FROM penguin.suppressions
-	WHERE tenant_id = $1::uuid AND address = lower($2::text) AND stream <> '*'
+	WHERE tenant_id = $1::uuid AND address = lower($2::text)
 )
 INSERT INTO penguin.suppressions AS s (tenant_id, address, stream, reason)
 VALUES ($1::uuid, 'sha256:' || encode(sha256(convert_to(lower($2::text), 'UTF8')), 'hex'), '*', 'erased')

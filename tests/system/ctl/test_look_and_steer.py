@@ -2,12 +2,13 @@
 import collections
 import json
 import subprocess
+import threading
 import time
 
 import pytest
 from ctllib import PROGRAM, Ctl
 from mtalib import WORLD, Stack
-from penguin import uuid7
+from penguin import Session, uuid7
 
 HOSTILE = """
 rules:
@@ -131,11 +132,31 @@ def test_suppress_and_erase(stack):
     assert stack.check(campaign) == {"suppressed": 2, "delivered": 1}
     stack.ctl.run("suppress", "remove", "@d2.test")
     stack.ctl.run("suppress", "remove", "@d2.test", code=65)
+    stack.ctl.run("suppress", "add", "eve@d3.test")
     stack.ctl.run("erase", "eve@d3.test")
-    assert "eve" not in stack.ctl.run("explain", ids[2])
+    assert "eve" not in stack.ctl.run("explain", ids[2]) + stack.ctl.run("suppress", "list")
+    stack.ctl.run("erase", "@d3.test", code=64)
     stack.ctl.run("verify")
     stack.ctl.run("suppress", "add", "not an address", code=65)
     stack.stop()
+
+
+def test_erase_finds_a_row_that_a_worker_moves_meanwhile(stack):
+    """The worker's transaction holds the row of the inbox when the person is erased, and commits then."""
+    campaign = stack.campaign()
+    stack.shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, %s)",
+                             stack.shop.tenant, uuid7(), campaign, "eve@d3.test")
+    mover = Session(stack.dsn, autocommit=False)
+    assert mover.run("inbox_move", stack.shop.tenant, 10, "salt") == [{"taken": 1, "added": 1}]
+    eraser = threading.Thread(target=stack.ctl.run, args=("erase", "eve@d3.test"))
+    eraser.start()
+    stack.wait(None, lambda _: stack.shop.session.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"))
+    mover.connection.commit()
+    eraser.join(20)
+    mover.close()
+    (recipient,) = stack.shop.session.query("SELECT recipient FROM penguin.jobs")[0]
+    assert recipient.startswith("sha256:")
 
 
 def test_maintain_and_quarantine(stack):

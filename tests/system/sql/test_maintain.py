@@ -105,9 +105,9 @@ def test_erase_leaves_no_address_and_no_gap(shop, worker):
     worker.report(first, "bounced")
     shop.session.query("UPDATE penguin.attempts SET reply = '550 <Ann@X.example> unknown'")
     worker.close(batch, bounced=1)
-    shop.session.run("suppression_add", [shop.tenant], ["ann@x.example"], ["news"], ["bounce"],
-                     ["550 ann@x.example"], [None])
-    for name in ("erase_suppress", "erase_attempts", "erase_jobs", "erase_inbox"):
+    shop.session.run("suppression_add", [shop.tenant] * 2, ["ann@x.example"] * 2, ["news", "*"], ["bounce"] * 2,
+                     ["550 ann@x.example"] * 2, [None] * 2)
+    for name in ("erase_suppress", "erase_inbox", "erase_attempts", "erase_jobs"):
         shop.session.run(name, shop.tenant, "ann@x.example")
     for table in ("jobs", "attempts", "suppressions", "inbox"):
         text = str(shop.session.query(f"SELECT to_jsonb(t)::text FROM penguin.{table} t"))
@@ -121,6 +121,11 @@ def test_erase_leaves_no_address_and_no_gap(shop, worker):
     shop.enqueue(campaign, recipients=["ANN@x.example"])
     again = worker.jobs(worker.claim((shop.tenant, "default", "other", 10, 10)))
     assert [j["suppressed"] for j in again] == ["erased"]
+    # What was on its way meanwhile is reported, and goes when the person is erased once more.
+    worker.report(first, "bounced", attempt_no=2)
+    assert shop.session.run("erase_attempts", shop.tenant, "ann@x.example") == 1
+    assert shop.session.query("SELECT DISTINCT reply, command FROM penguin.attempts") == [("", "")]
+    assert shop.session.run("erase_attempts", shop.tenant, "ann@x.example") == 0
 
 
 def wrong(shop):
