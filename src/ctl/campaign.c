@@ -233,6 +233,11 @@ int campaign_resume(struct ctl *ctl)
 	return change(ctl, SQL_CAMPAIGN_RESUME, "is not paused");
 }
 
+int campaign_finish(struct ctl *ctl)
+{
+	return change(ctl, SQL_CAMPAIGN_FINISH, "has ended already");
+}
+
 int campaign_cancel(struct ctl *ctl)
 {
 	return change(ctl, SQL_CAMPAIGN_CANCEL, "has ended already");

@@ -110,6 +110,7 @@ MUST_USE int ctl_preflight_campaign(
 int campaign_pause(struct ctl *ctl);
 int campaign_resume(struct ctl *ctl);
 int campaign_cancel(struct ctl *ctl);
+int campaign_finish(struct ctl *ctl);
 int campaign_show(struct ctl *ctl);
 int enqueue(struct ctl *ctl);
 int maintain(struct ctl *ctl);

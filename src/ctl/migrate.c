@@ -144,13 +144,26 @@ static int make_partitions(struct ctl *ctl)
 	return code;
 }
 
+/* What the last statement says is kept though it is old: the way out is in an operator's hands. */
+static void tell_kept(struct ctl *ctl)
+{
+	size_t kept = pg_sync_rows(ctl->pg);
+
+	if (kept > 0) {
+		ctl_print(
+			"%zu old partitions kept, the first %s: campaigns made on those days have "
+			"not ended; 'penguinctl campaign finish' ends one\n",
+			kept, pg_sync_text(ctl->pg, 0, 0));
+	}
+}
+
 static int drop_partitions(struct ctl *ctl, const char *keep)
 {
 	int code;
 
 	while ((code = ctl_run(ctl, SQL_MAINTAIN_EXPIRED, (const char *const[]){keep, keep})) ==
 			0 &&
-		pg_sync_rows(ctl->pg) > 0) {
+		pg_sync_rows(ctl->pg) > 0 && !pg_sync_is_null(ctl->pg, 0, 1)) {
 		char *ddl = slice_string(slice_of(pg_sync_text(ctl->pg, 0, 1)));
 
 		ctl_print("dropping %s\n", pg_sync_text(ctl->pg, 0, 0));
@@ -159,6 +172,9 @@ static int drop_partitions(struct ctl *ctl, const char *keep)
 		if (code != 0) {
 			return code;
 		}
+	}
+	if (code == 0) {
+		tell_kept(ctl);
 	}
 	return code;
 }

@@ -34,6 +34,8 @@ static const struct ctl_command commands[] = {
 	{"campaign pause", "CAMPAIGN", "tenant= reason=", "stop for now", 1, 1, campaign_pause},
 	{"campaign resume", "CAMPAIGN", "tenant=", "go on", 1, 1, campaign_resume},
 	{"campaign cancel", "CAMPAIGN", "tenant= reason=", "stop for ever", 1, 1, campaign_cancel},
+	{"campaign finish", "CAMPAIGN", "tenant= reason=",
+		"end it for ever: nothing more is to be added", 1, 1, campaign_finish},
 	{"campaign show", "[CAMPAIGN]", "tenant= watch json", "what became of the jobs", 0, 1,
 		campaign_show},
 	{"tenant set", "TENANT active|closed", "", "open or close a tenant", 2, 2, tenant_set},

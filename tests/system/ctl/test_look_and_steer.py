@@ -8,7 +8,7 @@ import time
 import pytest
 from ctllib import PROGRAM, Ctl
 from mtalib import WORLD, Stack
-from penguin import Session, uuid7
+from penguin import Session, old_partition, uuid7
 
 HOSTILE = """
 rules:
@@ -157,6 +157,34 @@ def test_erase_finds_a_row_that_a_worker_moves_meanwhile(stack):
     mover.close()
     (recipient,) = stack.shop.session.query("SELECT recipient FROM penguin.jobs")[0]
     assert recipient.startswith("sha256:")
+
+
+def test_a_file_is_imported_once_however_late_it_comes_again(stack):
+    """All was sent 40 days ago, and maintain has been there since."""
+    campaign = stack.campaign()
+    session = stack.shop.session
+    old_partition(session, 40)
+    session.query("UPDATE penguin.campaigns SET created_at = now() - interval '40 days'")
+    words = ["enqueue", "--campaign", campaign, "-"]
+    assert "2 added" in stack.ctl.run(*words, stdin="email\nann@d1.test\nbob@d2.test\n")
+    stack.start()
+    assert stack.check(campaign) == {"delivered": 2}
+    session.query("UPDATE penguin.jobs SET enqueued_at = now() - interval '40 days'")
+    assert "old partitions kept" in stack.ctl.run("maintain", "--keep", "30")
+    assert "0 added, 2 already there" in stack.ctl.run(*words, stdin="email\nann@d1.test\nbob@d2.test\n")
+    time.sleep(1)
+    assert len(stack.world.ledger()) == 2
+    stack.stop()
+    assert stack.ctl.run("campaign", "finish", campaign) == "finished\n"
+    stack.ctl.run("campaign", "finish", campaign, code=65)
+    said = stack.ctl.run("maintain", "--keep", "30")
+    assert "kept" not in said and "dropping jobs_" in said
+    assert session.value("SELECT count(*) FROM penguin.jobs") == 0
+    assert "2 added" in stack.ctl.run(*words, stdin="email\nann@d1.test\nbob@d2.test\n")
+    stack.start()
+    stack.wait(campaign, lambda a: a == {"delivered": 2, "expired": 2})
+    assert len(stack.world.ledger()) == 2
+    stack.stop()
 
 
 def test_maintain_and_quarantine(stack):

@@ -10,6 +10,7 @@ import psycopg2.extras
 SQL = pathlib.Path(__file__).resolve().parents[3] / "src" / "sql"
 NIL = "00000000-0000-0000-0000-000000000000"
 FINAL = ("delivered", "bounced", "expired", "suppressed", "cancelled", "failed", "in_doubt")
+DAY_MS = 86400 * 1000
 STATES = ("waiting", "leased", "retrying") + FINAL
 
 
@@ -79,6 +80,32 @@ class Session:
 
     def value(self, text, *parameters):
         return self.query(text, *parameters)[0][0]
+
+
+def run_ddl(session, rows):
+    session.connection.autocommit = False
+    for row in rows:
+        session.query(row["ddl"])
+        session.connection.commit()
+    session.connection.autocommit = True
+
+
+def old_partition(session, days):
+    """Makes a day of the past as maintain made it then."""
+    text = (session.run("maintain_missing", 0))
+    now = time.time()
+    rows = []
+    for row in text:
+        ddl = row["ddl"]
+        stamp = time.strftime("%Y%m%d", time.gmtime(now))
+        old = time.strftime("%Y%m%d", time.gmtime(now - days * 86400))
+        ms = int(now * 1000) // DAY_MS * DAY_MS
+        for n in (1, 0):
+            new = f"{ms + n * DAY_MS:012x}"
+            past = f"{ms + (n - days) * DAY_MS:012x}"
+            ddl = ddl.replace(f"{new[:8]}-{new[8:]}", f"@{n}@").replace(f"@{n}@", f"{past[:8]}-{past[8:]}")
+        rows.append({"ddl": ddl.replace(stamp, old)})
+    run_ddl(session, rows)
 
 
 class Worker:

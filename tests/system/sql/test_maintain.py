@@ -2,17 +2,7 @@
 import hashlib
 import time
 
-from penguin import Session, uuid7
-
-DAY_MS = 86400 * 1000
-
-
-def run_ddl(session, rows):
-    session.connection.autocommit = False
-    for row in rows:
-        session.query(row["ddl"])
-        session.connection.commit()
-    session.connection.autocommit = True
+from penguin import DAY_MS, old_partition, run_ddl, uuid7
 
 
 def partition_of(session, table, id_):
@@ -56,30 +46,13 @@ def test_what_the_default_caught_is_moved(shop, worker):
     assert shop.enqueue(campaign, recipients=["a@b.c"], ids=ids[:1])[1] == 0
 
 
-def old_partition(session, days):
-    """Makes a day of the past as maintain made it then."""
-    text = (session.run("maintain_missing", 0))
-    now = time.time()
-    rows = []
-    for row in text:
-        ddl = row["ddl"]
-        stamp = time.strftime("%Y%m%d", time.gmtime(now))
-        old = time.strftime("%Y%m%d", time.gmtime(now - days * 86400))
-        ms = int(now * 1000) // DAY_MS * DAY_MS
-        for n in (1, 0):
-            new = f"{ms + n * DAY_MS:012x}"
-            past = f"{ms + (n - days) * DAY_MS:012x}"
-            ddl = ddl.replace(f"{new[:8]}-{new[8:]}", f"@{n}@").replace(f"@{n}@", f"{past[:8]}-{past[8:]}")
-        rows.append({"ddl": ddl.replace(stamp, old)})
-    run_ddl(session, rows)
-
-
 def test_old_partitions_go_unless_they_are_needed(shop, worker):
     old_partition(shop.session, 40)
     old_partition(shop.session, 20)
     campaign = shop.campaign()
     old = uuid7(int(time.time() * 1000) - 40 * DAY_MS)
     shop.enqueue(campaign, recipients=["a@b.c"], ids=[old])
+    shop.session.query("UPDATE penguin.jobs SET enqueued_at = now() - interval '31 days'")
     assert partition_of(shop.session, "jobs", old).startswith("penguin.jobs_2")
     names = [r["name"][:-8] for r in shop.session.run("maintain_expired", 30, 30)]
     assert names == ["attempts_"]
@@ -92,6 +65,39 @@ def test_old_partitions_go_unless_they_are_needed(shop, worker):
     assert shop.session.run("maintain_expired", 30, 30) == []
     assert shop.session.value("SELECT count(*) FROM penguin.jobs") == 0
     assert len(shop.session.run("maintain_expired", 10, 10)) == 2
+
+
+def test_jobs_stay_while_the_same_ids_may_come_again(shop, worker):
+    """An import into a campaign that was made 40 days ago: its ids are of that day, whenever it is made."""
+    old_partition(shop.session, 40)
+    campaign = shop.campaign()
+    shop.session.query("UPDATE penguin.campaigns SET created_at = now() - interval '40 days'")
+    job = uuid7(int(time.time() * 1000) - 40 * DAY_MS)
+    shop.enqueue(campaign, recipients=["a@b.c"], ids=[job])
+    batches = worker.claim((shop.tenant, "default", "other", 10, 10))
+    worker.report(worker.jobs(batches), "delivered", campaign=campaign)
+    worker.close(batches)
+    name = partition_of(shop.session, "jobs", job).removeprefix("penguin.")
+
+    def fate():
+        """Of the jobs' partition: kept for campaigns, kept without a word, or to be dropped."""
+        rows = [r for r in shop.session.run("maintain_expired", 30, 30) if r["name"] == name]
+        return "kept" if not rows else "dropped" if rows[0]["ddl"] else rows[0]["campaigns"]
+
+    assert fate() == 1
+    assert shop.enqueue(campaign, recipients=["a@b.c"], ids=[job])[1] == 0
+    shop.session.run("campaign_finish", shop.tenant, campaign, "all is sent")
+    assert fate() == "kept"  # it was enqueued today
+    shop.session.query("UPDATE penguin.jobs SET enqueued_at = now() - interval '29 days'")
+    assert fate() == "kept"
+    shop.session.query("UPDATE penguin.jobs SET enqueued_at = now() - interval '31 days'")
+    assert fate() == "dropped"
+    shop.session.query("UPDATE penguin.campaigns SET state = 'paused'")
+    assert fate() == 1
+    for edge in ("- interval '1 day'", "+ interval '1 day'"):
+        shop.session.query(f"UPDATE penguin.campaigns SET created_at = date_trunc('day', now() AT TIME ZONE 'UTC') "
+                           f"AT TIME ZONE 'UTC' - interval '40 days' {edge}")
+        assert fate() == "dropped"
 
 
 def test_erase_leaves_no_address_and_no_gap(shop, worker):
