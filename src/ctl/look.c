@@ -121,7 +121,9 @@ int quarantine_release(struct ctl *ctl)
 			 : ctl_run(ctl, SQL_QUARANTINE_RELEASE,
 				   (const char *const[]){tenant, ctl->arguments[0], batch, "0"});
 	if (code == 0 && pg_sync_rows(ctl->pg) == 0) {
-		return ctl_fail(EX_DATAERR, "job %s is not in quarantine", ctl->arguments[0]);
+		return ctl_fail(EX_DATAERR,
+			"job %s is not in quarantine, or its campaign has ended",
+			ctl->arguments[0]);
 	}
 	return code;
 }

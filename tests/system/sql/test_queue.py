@@ -505,6 +505,29 @@ def test_batch_that_kills_is_closed_in_on(database, shop, worker):
     assert shop.account(campaign) == {"waiting": 100}
 
 
+def released_and_cancelled(shop, worker):
+    """It ends as what it was, and is not released again."""
+    campaign = shop.campaign(pool="q")
+    shop.enqueue(campaign, 1)
+    (batch,) = worker.claim(key(shop, 1, pool="q"))
+    (job,) = worker.jobs([batch])
+
+    def quarantine(batch):
+        assert worker.session.run("quarantine_add", worker.id, batch["token"], shop.tenant, batch["id"], job["id"], uuid7(),
+                                  "two crashes", "compose", 0, now_us())
+        assert worker.close([batch], failed=0)
+
+    quarantine(batch)
+    assert worker.session.run("quarantine_release", shop.tenant, job["id"], uuid7(), 3)
+    worker.session.run("campaign_cancel", shop.tenant, campaign, "no more")
+    worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)
+    assert shop.account(campaign) == {"failed": 1}
+    worker.session.query("UPDATE penguin.quarantine SET released_at = NULL WHERE campaign_id = %s", campaign)
+    assert worker.session.run("quarantine_release", shop.tenant, job["id"], uuid7(), 3) == []
+    assert worker.session.run("quarantine_list", shop.tenant, 10)
+    worker.session.query("DELETE FROM penguin.quarantine WHERE campaign_id = %s", campaign)
+
+
 def test_quarantine(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 5)
@@ -528,6 +551,7 @@ def test_quarantine(shop, worker):
     assert worker.session.run("quarantine_release", shop.tenant, bad, uuid7(), 3) == []
     assert worker.session.run("quarantine_list", None, 10) == []
     assert shop.account(campaign) == {"leased": 4, "waiting": 1}
+    released_and_cancelled(shop, worker)
     worker.session.query("UPDATE penguin.batches SET suspect = true WHERE owner IS NULL")
     again = worker.claim(key(shop, 1))
     freed = members(worker, again)
