@@ -21,6 +21,9 @@ enum {
 };
 
 #define CHORE_WAIT_US (3 * TIME_SECOND_US)
+#define AGAIN_US TIME_SECOND_US
+#define REFUSED_US (10 * TIME_SECOND_US) /* the server said no, and may say so again */
+#define LOCK_PATIENCE_MS "250"
 #define STEAL_GRACE_US (30 * TIME_SECOND_US)
 #define STEAL_STREAK_US (120 * TIME_SECOND_US)
 #define DOUBT_PERIOD_US (2 * TIME_SECOND_US)
@@ -30,10 +33,23 @@ struct chore {
 	int64_t period_us; /* 0 = only when there is reason to; -1 = settings.sweep_us */
 	struct pg_request *(*ask)(struct intake *intake); /* NULL: nothing to do */
 	bool (*done)(struct intake *intake, const struct pg_answer *answer); /* there is more */
-	bool (*refused)(struct intake *intake); /* the same; NULL: it is due when it is */
+	/* Says when it is due again; NULL: soon, or at its time where it was refused. */
+	void (*failed)(struct intake *intake, const struct pg_answer *answer);
 };
 
-enum { SWEEP, INBOX, FOLD, OVERDUE, STEAL, TAKE_OVER, DOUBT, LEARN };
+enum { SWEEP, INBOX, FOLD, OVERDUE, STEAL, TAKE_OVER, DOUBT, LEARN, CHORES };
+
+static size_t first_due(const struct chores *chores)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i < CHORES; i++) {
+		if (chores->due_us[i] < chores->due_us[first]) {
+			first = i;
+		}
+	}
+	return first;
+}
 
 static struct pg_request *ask_sweep(struct intake *intake)
 {
@@ -79,71 +95,76 @@ static bool done_sweep(struct intake *intake, const struct pg_answer *answer)
 	return false;
 }
 
+static void inbox_due(struct intake *intake)
+{
+	struct chores *chores = &intake->chores;
+
+	chores->due_us[INBOX] = line_due_us(&chores->inboxes);
+}
+
 void chores_inbox(struct intake *intake, const struct id *tenant)
 {
 	struct chores *chores = &intake->chores;
 
-	for (size_t i = 0; i < chores->inboxes_count; i++) {
-		if (id_equal(chores->inboxes[i], *tenant)) {
-			return;
-		}
+	line_join(&chores->inboxes, tenant, loop_now_us(intake->loop));
+	inbox_due(intake);
+	if (!chores->busy) {
+		timer_set(&chores->timer, chores->due_us[first_due(chores)]);
 	}
-	if (chores->inboxes_count < INBOXES_MAX) {
-		chores->inboxes[chores->inboxes_count++] = *tenant;
-		chores->due_us[INBOX] = loop_now_us(intake->loop);
-		if (!chores->busy) {
-			timer_set(&chores->timer, chores->due_us[INBOX]);
-		}
-	}
+}
+
+/* For a statement that meets rows which a tenant's transaction may have locked. */
+static struct pg_request *patient_request(enum sql_id statement)
+{
+	struct pg_request *request = intake_request(SQL_LOCK_PATIENCE);
+
+	pg_add_text(request, SLICE(LOCK_PATIENCE_MS));
+	intake_statement(request, statement);
+	return request;
 }
 
 static struct pg_request *ask_inbox(struct intake *intake)
 {
 	struct chores *chores = &intake->chores;
+	const struct id *tenant = line_call(&chores->inboxes, loop_now_us(intake->loop));
 	struct id salt = id_random();
 	struct pg_request *request;
 
-	if (chores->inboxes_count == 0) {
+	if (tenant == NULL) {
+		inbox_due(intake);
 		return NULL;
 	}
-	request = intake_request(SQL_INBOX_MOVE);
-	pg_add_id(request, &chores->inboxes[0]);
+	request = patient_request(SQL_INBOX_MOVE);
+	pg_add_id(request, tenant);
 	pg_add_number(request, INBOX_ROWS);
 	pg_add_id(request, &salt);
 	return request;
 }
 
-static struct id leave_line(struct chores *chores)
+/* Whatever it was, it is the others' turn: a tenant can make its own rows wait, or be refused. */
+static void failed_inbox(struct intake *intake, const struct pg_answer *answer)
 {
-	struct id tenant = chores->inboxes[0];
+	int64_t rest_us = answer->sqlstate.n > 0 ? REFUSED_US : AGAIN_US;
 
-	chores->inboxes_count--;
-	for (size_t i = 0; i < chores->inboxes_count; i++) {
-		chores->inboxes[i] = chores->inboxes[i + 1];
-	}
-	return tenant;
-}
-
-/* The next poll brings it back; until then it is the others' turn. */
-static bool refused_inbox(struct intake *intake)
-{
-	(void)leave_line(&intake->chores);
-	return intake->chores.inboxes_count > 0;
+	line_return(&intake->chores.inboxes, loop_now_us(intake->loop) + rest_us);
+	inbox_due(intake);
 }
 
 /* The tenant goes to the end of the line, or out of it. */
 static bool done_inbox(struct intake *intake, const struct pg_answer *answer)
 {
 	struct chores *chores = &intake->chores;
-	struct id tenant = leave_line(chores);
 
-	if (pg_number(answer, 0, 0, 0) >= INBOX_ROWS) {
-		chores->inboxes[chores->inboxes_count++] = tenant;
+	if (pg_number(answer, 1, 0, 0) >= INBOX_ROWS) {
+		line_return(&chores->inboxes, loop_now_us(intake->loop));
+	} else {
+		line_leave(&chores->inboxes);
 	}
-	if (pg_number(answer, 0, 0, 1) > 0) {
+	if (pg_number(answer, 1, 0, 1) > 0) {
 		claimer_poll_now(intake);
 	}
-	return chores->inboxes_count > 0;
+	inbox_due(intake);
+	return false;
 }
 
 static struct pg_request *ask_limit(enum sql_id statement, int64_t limit)
@@ -191,7 +212,7 @@ static bool on_finished(struct intake *intake, const struct pg_answer *answer, v
 	if (answer->status != PG_DONE) {
 		(void)intake_try_again(answer, "campaign_finish");
 	}
-	return step_over(intake, OVERDUE, answer->status == PG_DONE && pg_rows(answer, 0) > 0);
+	return step_over(intake, OVERDUE, answer->status == PG_DONE && pg_rows(answer, 1) > 0);
 }
 
 /*
@@ -230,7 +251,7 @@ static bool done_overdue(struct intake *intake, const struct pg_answer *answer)
 
 	intake->chores.steps[OVERDUE] = (struct chore_steps){.flying = rows};
 	for (size_t row = 0; row < rows; row++) {
-		struct pg_request *request = intake_request(SQL_CAMPAIGN_FINISH);
+		struct pg_request *request = patient_request(SQL_CAMPAIGN_FINISH);
 		struct id tenant = pg_id(answer, 0, row, 0);
 		struct id campaign = pg_id(answer, 0, row, 1);
 
@@ -343,7 +364,7 @@ static bool done_learn(struct intake *intake, const struct pg_answer *answer)
 
 static const struct chore table[] = {
 	[SWEEP] = {"ready_sweep", -1, ask_sweep, done_sweep, NULL},
-	[INBOX] = {"inbox_move", 0, ask_inbox, done_inbox, refused_inbox},
+	[INBOX] = {"inbox_move", 0, ask_inbox, done_inbox, failed_inbox},
 	[FOLD] = {"fold_sweep", -1, ask_fold, done_fold, NULL},
 	[OVERDUE] = {"campaign_overdue", 30 * TIME_SECOND_US, ask_overdue, done_overdue, NULL},
 	[STEAL] = {"mark_dead", 30 * TIME_SECOND_US, ask_steal, done_steal, NULL},
@@ -352,6 +373,7 @@ static const struct chore table[] = {
 	[LEARN] = {"domain_learn", 30 * TIME_SECOND_US, learn_request, done_learn, NULL},
 };
 
+_Static_assert(ARRAY_LEN(table) == CHORES, "a row for each");
 _Static_assert(ARRAY_LEN(table) <= CHORES_MAX, "a due time for each");
 
 static void set_next(struct intake *intake, size_t chore)
@@ -365,23 +387,25 @@ static void set_next(struct intake *intake, size_t chore)
 		period_us == 0 ? INT64_MAX : loop_now_us(intake->loop) + period_us;
 }
 
-static size_t first_due(const struct chores *chores)
-{
-	size_t first = 0;
-
-	for (size_t i = 1; i < ARRAY_LEN(table); i++) {
-		if (chores->due_us[i] < chores->due_us[first]) {
-			first = i;
-		}
-	}
-	return first;
-}
-
 static void set_timer(struct intake *intake)
 {
 	struct chores *chores = &intake->chores;
 
 	timer_set(&chores->timer, chores->due_us[first_due(chores)]);
+}
+
+static void failed(struct intake *intake, size_t chore, const struct pg_answer *answer)
+{
+	int64_t now_us = loop_now_us(intake->loop);
+	bool again = intake_try_again(answer, table[chore].name);
+
+	if (table[chore].failed != NULL) {
+		table[chore].failed(intake, answer);
+	} else if (again) {
+		intake->chores.due_us[chore] = now_us + AGAIN_US;
+	} else if (table[chore].period_us == 0) {
+		intake->chores.due_us[chore] = now_us + REFUSED_US;
+	}
 }
 
 static bool on_chore(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -392,10 +416,7 @@ static bool on_chore(struct intake *intake, const struct pg_answer *answer, void
 	(void)context;
 	chores->busy = false;
 	if (answer->status != PG_DONE) {
-		if (intake_try_again(answer, table[chore].name) ||
-			(table[chore].refused != NULL && table[chore].refused(intake))) {
-			chores->due_us[chore] = loop_now_us(intake->loop) + TIME_SECOND_US;
-		}
+		failed(intake, chore, answer);
 	} else if (table[chore].done(intake, answer)) {
 		chores->due_us[chore] = loop_now_us(intake->loop);
 	}
@@ -413,9 +434,10 @@ static void run_chores(void *owner)
 		return;
 	}
 	if (chores->due_us[chore] <= loop_now_us(intake->loop)) {
-		struct pg_request *request = table[chore].ask(intake);
+		struct pg_request *request;
 
 		set_next(intake, chore);
+		request = table[chore].ask(intake);
 		if (request != NULL) {
 			chores->busy = true;
 			chores->running = chore;

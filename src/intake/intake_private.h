@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "intake/intake.h"
+#include "line.h"
 #include "ready.h"
 #include "sql/statements.h"
 
@@ -78,7 +79,7 @@ struct feeds {
 };
 
 /* Housekeeping, one thing at a time (chores.c). */
-enum { CHORES_MAX = 8, INBOXES_MAX = 16 };
+enum { CHORES_MAX = 8 };
 
 /* What a sweep has asked for, one request a campaign. */
 struct chore_steps {
@@ -96,9 +97,8 @@ struct chores {
 	unsigned doubts;        /* looks for lost claims that are left to do */
 	struct id sweep_tenant; /* where the sweep goes on */
 	struct id sweep_campaign;
-	struct id inboxes[INBOXES_MAX]; /* tenants that have something in it */
-	size_t inboxes_count;
-	struct map *learnt; /* domain -> what was told of it */
+	struct line inboxes; /* tenants that have something in it */
+	struct map *learnt;  /* domain -> what was told of it */
 	struct map *to_tell;
 };
 

@@ -44,5 +44,6 @@ class Cli:
             self.process.wait()
             raise AssertionError(f"claim-cli did not end: {self.lines()[-5:]}") from None
         self.err.seek(0)
-        assert self.process.returncode == code, self.err.read()[-2000:]
+        self.log = self.err.read()
+        assert self.process.returncode == code, self.log[-2000:]
         return self.lines()

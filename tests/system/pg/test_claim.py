@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from claimlib import claim_jobs
-from penguin import NIL as NOBODY, Session, now_us, uuid7
+from penguin import NIL as NOBODY, Session, Shop, now_us, uuid7
 
 MANY = 2500
 
@@ -304,7 +304,6 @@ def test_tenant_Q2_inboxes_that_cannot_be_moved_hold_up_nobodys(shop, run):
 
 def test_an_inbox_that_is_refused_holds_up_nobodys(database, shop, run):
     """The server refuses the rows of one tenant; the others' are moved, again and again."""
-    from penguin import Shop
     bad = Shop(database, "bad")
     shop.session.query("CREATE FUNCTION penguin.refuse() RETURNS trigger LANGUAGE plpgsql AS"
                        " $$ BEGIN RAISE 'not this one' USING ERRCODE = '23514'; END $$")
@@ -313,5 +312,34 @@ def test_an_inbox_that_is_refused_holds_up_nobodys(database, shop, run):
     for one in (bad, shop):
         one.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'ok@b.example')",
                           one.tenant, uuid7(), one.campaign())
-    assert len(claim_jobs(run(idle_ms=4000).finish())) == 1
+    cli = run(idle_ms=4000)
+    assert len(claim_jobs(cli.finish())) == 1
     assert shop.session.query("SELECT tenant_id::text FROM penguin.inbox") == [(bad.tenant,)]
+    assert cli.log.count("not this one") == 1  # it rests, though every poll finds its rows
+
+
+def test_an_open_transaction_of_one_tenant_holds_up_nobody(database, shop, run):
+    """Another connection of a tenant inserts the same job, and neither commits nor rolls back; it also locks a campaign
+    that is to be finished."""
+    bad = Shop(database, "bad")
+    overdue = bad.campaign(not_after_us=now_us() - 10**6)
+    job = uuid7()
+    holder = Session(database, autocommit=False)
+    holder.query("INSERT INTO penguin.jobs (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'ok@b.example')",
+                 bad.tenant, job, overdue)
+    holder.query("SELECT FROM penguin.campaigns WHERE id = %s FOR UPDATE", overdue)
+    campaign = bad.campaign()
+    inbox = ("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) "
+             "SELECT %s, x, %s, 'ok@b.example' FROM unnest(%s::uuid[]) x")
+    bad.session.query(inbox, bad.tenant, campaign, [job])
+    mine = shop.campaign()
+    cli = run(statement_ms=20000, run_ms=16000)
+    for n in range(1, 6):
+        shop.session.query(inbox, shop.tenant, mine, [uuid7()])
+        begin = time.monotonic()
+        wait_for(lambda n=n: shop.account(mine) == {"delivered": n})
+        assert time.monotonic() - begin < 5  # of 20: it waited for nobody's lock
+    holder.connection.rollback()
+    holder.close()
+    wait_for(lambda: bad.account(campaign) == {"delivered": 1})
+    assert [line["event"] for line in cli.finish() if line["event"] in ("down", "fenced")] == []

@@ -19,6 +19,11 @@ def tables_of(text):
     return set(re.findall(r"penguin\.([a-z_]+)", text))
 
 
+def test_every_file_is_built_in():
+    listed = re.findall(r"'([\w/]+\.sql)'", (SQL / "meson.build").read_text())
+    assert sorted(listed) == sorted(str(path.relative_to(SQL)) for path in SQL.rglob("*.sql"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_its_tenant(name):
     if name in PARTITIONS or not tables_of(text_of(name)) - FLEET:

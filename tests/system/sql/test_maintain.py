@@ -30,7 +30,7 @@ def test_partitions_are_made_ahead(shop):
     assert {r["name"]: r["rows"] for r in shop.session.run("maintain_default")} == {
         "jobs_default": 2, "attempts_default": 0}
     indexes = shop.session.value("SELECT count(*) FROM pg_indexes WHERE tablename LIKE 'attempts\\_2%%'")
-    assert indexes == 30
+    assert indexes == 45
 
 
 def test_what_the_default_caught_is_moved(shop, worker):

@@ -101,6 +101,14 @@ def test_inbox_counts_as_waiting_and_keeps_what_it_cannot_move(shop):
     assert shop.session.value("SELECT count(*) FROM penguin.inbox") == 1
 
 
+def test_a_pool_that_no_index_holds_is_refused_where_it_is_written(shop):
+    """Behind the inbox nobody would be there to tell."""
+    campaign = shop.campaign()
+    for pool in ("", "".join(uuid7() for _ in range(200))):
+        with pytest.raises(Exception, match="check constraint"):
+            shop.session.query("UPDATE penguin.campaigns SET pool = %s WHERE id = %s", pool, campaign)
+
+
 def test_inbox_schedule(shop, worker):
     campaign = shop.campaign()
     for when in ("now() - interval '1 minute'", "now() + interval '1 hour'", "NULL"):
