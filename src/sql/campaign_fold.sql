@@ -1,13 +1,15 @@
 -- What waits of a campaign that has ended is counted as cancelled (or, of a finished one, as
 -- expired), some batches a step.  A job that a lost worker or an earlier attempt has brought
--- to an end counts as what it ended as; verify has the same rule.  Repeat until no batch
--- comes back.
+-- to an end counts as what it ended as; verify has the same rule.  Of a lost worker's jobs
+-- without evidence an attempt says that they ended with the campaign: what their worker, or
+-- its journal, reports later is evidence (flag 2) and changes no state.  Repeat until no
+-- batch comes back.
 -- $1 tenant_id uuid, $2 campaign_id uuid
 -- $3 stripe int: of the counters
 -- $4 limit int: batches
 -- rows: batches bigint, jobs bigint
 WITH chosen AS MATERIALIZED (
-	SELECT b.tenant_id, b.id, c.state
+	SELECT b.tenant_id, b.id, c.state, c.created_at
 	FROM penguin.campaigns c
 	JOIN penguin.batches b ON b.tenant_id = c.tenant_id AND b.campaign_id = c.id
 	WHERE c.tenant_id = $1::uuid AND c.id = $2::uuid
@@ -20,23 +22,31 @@ WITH chosen AS MATERIALIZED (
 	WHERE b.tenant_id = x.tenant_id AND b.id = x.id AND b.owner IS NULL
 	RETURNING b.tenant_id, b.campaign_id, b.size,
 		CASE x.state WHEN 'cancelled' THEN 'cancelled' ELSE 'expired' END AS state,
-		b.jobs, b.suspect OR b.attempt_no IS NOT NULL AS tried,
-		least(b.first_leased_at, (SELECT min(f.at) FROM unnest(b.first_at) AS f (at)))
-			AS since
+		b.jobs, b.suspect, b.suspect OR b.attempt_no IS NOT NULL AS tried,
+		least(x.created_at, b.first_leased_at) AS since
 ), fate AS (
-	SELECT g.tenant_id, g.campaign_id, g.state, g.size AS n FROM gone g WHERE NOT g.tried
+	SELECT g.tenant_id, g.campaign_id, g.state, g.size AS n, NULL::uuid AS unheard
+	FROM gone g WHERE NOT g.tried
 	UNION ALL
-	SELECT g.tenant_id, g.campaign_id, coalesce(e.state, g.state), 1
+	SELECT g.tenant_id, g.campaign_id, coalesce(e.state, g.state), 1,
+		CASE WHEN g.suspect AND e.state IS NULL THEN m.id END
 	FROM gone g
 	CROSS JOIN LATERAL unnest(g.jobs) AS m (id)
 	LEFT JOIN LATERAL (
 		SELECT x.state FROM penguin.attempts x
 		WHERE x.tenant_id = g.tenant_id AND x.job_id = m.id AND x.state <> 'retrying'
-			AND x.id >= (lpad(to_hex(coalesce((extract(epoch FROM g.since) * 1000)::bigint
+			AND x.id >= (lpad(to_hex(greatest((extract(epoch FROM g.since) * 1000)::bigint
 				- 86400000, 0)), 12, '0') || '70008000000000000000')::uuid
 		ORDER BY x.flags & 2, x.id DESC
 		LIMIT 1) e ON true
 	WHERE g.tried
+), noted AS (
+	INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, state, reply, at)
+	SELECT f.tenant_id, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7'
+			|| substr(md5(f.unheard::text), 1, 3) || '8' || substr(md5(f.unheard::text), 4, 15))::uuid,
+		f.unheard, f.campaign_id, 0, f.state, 'its campaign has ended', now()
+	FROM fate f WHERE f.unheard IS NOT NULL
+	ON CONFLICT DO NOTHING
 ), counted AS (
 	INSERT INTO penguin.campaign_stats AS s (tenant_id, campaign_id, stripe, delivered, bounced,
 		expired, suppressed, cancelled, failed, in_doubt)

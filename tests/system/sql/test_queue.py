@@ -711,6 +711,42 @@ def test_what_had_ended_before_its_campaign_did_is_counted_so(shop, worker, end,
     assert shop.account(campaign) == {"delivered": 4, "bounced": 2, state: 4}
 
 
+@pytest.mark.parametrize("end, state", [("campaign_cancel", "cancelled"), ("campaign_finish", "expired")])
+def test_what_a_lost_worker_reports_behind_the_end_is_evidence(shop, worker, end, state):
+    """Its journal is read, or it wakes up, when its campaign has ended and its jobs are counted."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 10)
+    jobs = worker.jobs(worker.claim(key(shop, 10)))
+    worker.report(jobs[:4], "delivered", campaign=campaign)
+    worker.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", worker.id)
+    assert worker.session.run("take_over", 10)
+    worker.session.run(end, shop.tenant, campaign, "no more")
+    assert worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)[0]["jobs"] == 10
+    assert shop.account(campaign) == {"delivered": 4, state: 6}
+    worker.report(jobs[2:8], "delivered", campaign=campaign)
+    assert shop.account(campaign) == {"delivered": 4, state: 6}
+    assert [shop.session.run("job_show", shop.tenant, j["id"])[0]["state"] for j in jobs] == ["delivered"] * 4 + [state] * 6
+
+
+def test_a_doubt_of_days_ago_that_is_tried_again_and_cancelled_is_a_doubt(shop, worker):
+    """Its second life has a first lease of its own, days behind the doubt."""
+    campaign = shop.campaign()
+    shop.session.query("UPDATE penguin.campaigns SET created_at = now() - interval '6 days'")
+    shop.enqueue(campaign, 1)
+    held = worker.claim(key(shop, 10))
+    (job,) = worker.jobs(held)
+    worker.report([job], "in_doubt", campaign=campaign, ids=[uuid7(int(time.time() - 5 * 86400) * 1000)])
+    worker.close(held, in_doubt=1, attempts=1)
+    assert worker.session.run("doubt_retry", shop.tenant, job["id"], 0)
+    (again,) = worker.claim(key(shop, 10))
+    worker.report([job], "retrying", attempt_no=3, campaign=campaign)
+    worker.retry(again, [job], attempt_no=3)
+    worker.close([again], attempts=1)
+    worker.session.run("campaign_cancel", shop.tenant, campaign, "no more")
+    worker.session.run("campaign_fold", shop.tenant, campaign, 0, 10)
+    assert shop.account(campaign) == {"in_doubt": 1}
+
+
 def test_a_doubt_that_is_tried_again_and_cancelled_is_a_doubt(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 1)
