@@ -109,6 +109,44 @@ def test_a_pool_that_no_index_holds_is_refused_where_it_is_written(shop):
             shop.session.query("UPDATE penguin.campaigns SET pool = %s WHERE id = %s", pool, campaign)
 
 
+INSTANTS = [("campaigns", "not_before"), ("campaigns", "not_after"), ("campaigns", "created_at"), ("campaigns", "updated_at"),
+            ("suppressions", "expires_at"), ("suppressions", "created_at"), ("suppressions", "changed_at"),
+            ("contents", "created_at"), ("jobs", "enqueued_at"), ("inbox", "enqueued_at"), ("inbox", "not_before"),
+            ("batches", "not_before")]
+
+
+@pytest.mark.parametrize("table, column", INSTANTS, ids=lambda word: word)
+def test_an_instant_that_the_engine_cannot_read_is_refused_where_it_is_written(shop, table, column):
+    """It asks for all tenants' rows at once: one such row would have stopped everybody's."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    shop.session.query("INSERT INTO penguin.inbox (tenant_id, id, campaign_id, recipient) VALUES (%s, %s, %s, 'a@b.c')",
+                       shop.tenant, uuid7(), campaign)
+    shop.session.run("suppression_add", [shop.tenant], ["a@b.c"], ["*"], ["manual"], [""], [None])
+    for instant in ("infinity", "-infinity", "294276-12-31", "1969-12-31"):
+        if (table, instant) == ("batches", "infinity"):
+            continue  # the engine's own: never
+        with pytest.raises(Exception, match="check constraint"):
+            shop.session.query(f"UPDATE penguin.{table} SET {column} = '{instant}'")
+            pytest.fail(instant)
+    shop.session.query(f"UPDATE penguin.{table} SET {column} = '9999-12-30'")
+    start = shop.session.run("suppression_recent", 0, NIL, "", "", 10), shop.session.run("campaign_recent", 0, NIL, NIL, 10)
+    assert len(start[0]) == len(start[1]) == 1
+    assert len(shop.session.run("campaign_read", [shop.tenant], [campaign])) == 1
+    shop.session.run("suppression_list", shop.tenant, None, "", 10)
+    shop.session.run("campaign_show", shop.tenant, None)
+    shop.session.run("queue_show", None)
+
+
+@pytest.mark.parametrize("jobs", ["{{%s,%s},{%s,%s}}", "[3:6]={%s,%s,%s,%s}", "{%s,%s,NULL}"])
+def test_a_list_that_cannot_be_divided_is_refused_where_it_is_written(shop, worker, jobs):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, 4)
+    with pytest.raises(Exception, match="check constraint"):
+        shop.session.query("UPDATE penguin.batches SET jobs = %s", jobs % tuple(ids[:jobs.count("%s")]))
+    assert [b["size"] for b in worker.claim((shop.tenant, "default", "other", 10, 2))] == [2]
+
+
 def test_inbox_schedule(shop, worker):
     campaign = shop.campaign()
     for when in ("now() - interval '1 minute'", "now() + interval '1 hour'", "NULL"):
