@@ -37,7 +37,8 @@ struct content_source {
 struct content *content_new(const struct content_source *source, struct buf *faults);
 
 struct content *content_ref(struct content *content);
-void content_unref(struct content **content); /* accepts NULL; sets NULL */
+void content_unref(struct content **content);          /* accepts NULL; sets NULL */
+bool content_is_shared(const struct content *content); /* by more than one reference */
 
 /* Memory it holds, for the cache's account. */
 size_t content_bytes(const struct content *content);

@@ -36,13 +36,15 @@ enum job_fate {
 	JOB_SUPPRESSED, /* reason: why */
 	JOB_DONE,       /* a lost owner left evidence of a final state: `state` */
 	JOB_GONE,       /* its row is gone (erased): nothing to send */
+	JOB_LEFT,       /* its merge variables would have been beyond the bound: give it back */
 };
 
 struct claimed {
-	struct job *job;
+	struct job *job; /* its vars live for the call */
 	enum job_fate fate;
 	enum outcome state;  /* JOB_DONE */
 	struct slice reason; /* JOB_SUPPRESSED; lives for the call */
+	size_t vars_bytes;   /* also JOB_LEFT */
 };
 
 enum hold_kind {
@@ -61,8 +63,12 @@ struct hold_key {
 };
 
 struct intake_events {
-	/* Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits for. */
-	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
+	/*
+	 * Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits
+	 * for.  ret_bytes: of merge variables that may come with all of them; one job's always do.
+	 */
+	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs,
+		size_t *ret_bytes);
 	/* The jobs are the owner's until record/ is told what became of each. */
 	void (*on_jobs)(void *owner, const struct claimed *claimed, size_t count);
 	/* Lower-cased address, or "@domain"; stream '*' = all.  INT64_MAX = for ever; past = lifted. */

@@ -65,7 +65,7 @@ struct job {
 	struct id id;
 	struct batch *batch;
 	struct slice recipient; /* as enqueued */
-	struct slice vars;      /* JSON object, or empty */
+	struct slice vars;      /* JSON object, or empty; for who is given the job to copy */
 	struct slice source;    /* a retry's: where the last attempt came from */
 	struct slice keys;      /* DKIM keys pinned at the first attempt, or empty */
 	int content_version;

@@ -152,6 +152,11 @@ struct content *content_ref(struct content *content)
 	return content;
 }
 
+bool content_is_shared(const struct content *content)
+{
+	return content->refs > 1;
+}
+
 void content_unref(struct content **content)
 {
 	struct content *c = *content;

@@ -206,6 +206,7 @@ static struct claim *claim_of(struct intake *intake, const struct pg_answer *ans
 	claim->batches = arena_array(claim->arena, count, sizeof(claim->batches[0]));
 	claim->count = count;
 	claim->open = count;
+	claim->bytes_max = intake->claimer.asked_bytes;
 	for (size_t row = 0; row < count; row++) {
 		take_row(claim, answer, row);
 	}
@@ -253,6 +254,7 @@ void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_
 	pg_add_id(request, &claim->token);
 	pg_add_id(request, &since);
 	claim_add_spellings(request, first);
+	pg_add_number(request, (int64_t)claim->bytes_max);
 	intake_statement(request, SQL_CAMPAIGN_READ);
 	pg_array(request);
 	for (size_t i = 0; i < claim->count; i++) {
@@ -417,7 +419,7 @@ static void look(void *owner)
 	}
 	unsigned *grants = mem_array(count, sizeof(grants[0]));
 
-	intake->events.choose(intake->owner, kinds, count, grants);
+	intake->events.choose(intake->owner, kinds, count, grants, &claimer->asked_bytes);
 	take_grants(intake, kinds, count, grants);
 	mem_free(grants);
 	if (claimer->asked_count > 0) {

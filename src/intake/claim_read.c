@@ -1,6 +1,7 @@
 /*
  * From a claim's rows and what jobs_read and campaign_read say of them to jobs.
- * Everything goes into the claim's arena: some hundred bytes a job, one free for all.
+ * Everything goes into the claim's arena, some hundred bytes a job, one free for all;
+ * but not the merge variables, which may be large: who keeps the job copies them.
  *
  * A batch that yields no job is not ours any more (the lease went in between).  A job
  * that is alone in a batch which twelve owners have lost without a trace of an attempt
@@ -126,6 +127,7 @@ static size_t batch_of(const struct reading *r, size_t row, size_t hint)
 
 static void take_fate(const struct reading *r, size_t row, struct claimed *claimed)
 {
+	claimed->vars_bytes = (size_t)pg_number(r->answer, 0, row, 13);
 	claimed->reason = pg_text(r->answer, 0, row, 10);
 	if (pg_is_null(r->answer, 0, row, 3)) {
 		claimed->fate = JOB_GONE;
@@ -134,8 +136,11 @@ static void take_fate(const struct reading *r, size_t row, struct claimed *claim
 		claimed->fate = JOB_DONE;
 	} else if (claimed->reason.n > 0) {
 		claimed->fate = JOB_SUPPRESSED;
+	} else if (pg_is_null(r->answer, 0, row, 4)) {
+		claimed->fate = JOB_LEFT;
 	} else {
 		claimed->fate = JOB_SEND;
+		claimed->job->vars = pg_text(r->answer, 0, row, 4);
 	}
 }
 
@@ -150,7 +155,6 @@ static struct job *take_job(
 		.id = pg_id(answer, 0, row, 2),
 		.batch = batch,
 		.recipient = arena_slice(arena, pg_text(answer, 0, row, 3)),
-		.vars = arena_slice(arena, pg_text(answer, 0, row, 4)),
 		.source = arena_slice(arena, pg_text(answer, 0, row, 8)),
 		.keys = at->keys,
 		.content_version = at->content_version,

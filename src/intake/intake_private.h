@@ -39,6 +39,7 @@ struct claim {
 	struct batch *batches;
 	size_t count;
 	size_t open;       /* batches that are not over */
+	size_t bytes_max;  /* of the merge variables that are read with it */
 	struct slice kept; /* the last text of intake_keep() */
 	bool respelt;      /* its jobs were read with the other spellings of their recipients */
 };
@@ -50,6 +51,7 @@ struct claimer {
 	struct ready *asked;   /* what it asks for; the texts are its own */
 	unsigned *takes;
 	size_t asked_count;
+	size_t asked_bytes; /* of merge variables that may come */
 	struct claim *reading;
 	struct timer poll;
 	struct later look;
@@ -152,7 +154,7 @@ void claim_forget(struct intake *intake, struct claim *claim);
 /* Asks for a claim's jobs; again with what the first answer has to be spelt (claim.c). */
 void claim_ask_jobs(struct intake *intake, struct claim *claim, const struct pg_answer *first);
 
-/* The last parameters of jobs_read; `first` is NULL at first (claim_read.c). */
+/* How jobs_read is told of other spellings; `first` is NULL at first (claim_read.c). */
 void claim_add_spellings(struct pg_request *request, const struct pg_answer *first);
 
 /* From a claim's two answers to jobs (claim_read.c). */

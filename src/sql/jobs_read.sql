@@ -5,26 +5,36 @@
 --	oldest first_leased_us less a day, all other bits 0)
 -- $6 tenants uuid[], $7 ids uuid[], $8 addresses text[]: parallel; how suppressions spell the recipients of
 --	these jobs, where that is not the recipient in lower case
+-- $9 bytes_max bigint: of vars, all together; the first job's come in any case
 -- rows: tenant_id uuid, batch_id uuid, id uuid, recipient text (null: the job's row is
---	gone), vars text (JSON), engagement real, attempt_no int (attempts made before),
---	due_us bigint (null: now), source text (of the last attempt, or ''), first_us bigint
---	(for Date and t=), suppressed text (reason, or ''), final text (the final
---	state, where a lost owner left evidence of one, or ''), tried boolean (any attempt)
-SELECT b.tenant_id, b.id AS batch_id, m.id, j.recipient, j.vars::text AS vars, j.engagement,
+--	gone), vars text (JSON; null: they would not have fit), engagement real,
+--	attempt_no int (attempts made before), due_us bigint (null: now), source text (of
+--	the last attempt, or ''), first_us bigint (for Date and t=), suppressed text
+--	(reason, or ''), final text (the final state, where a lost owner left evidence of
+--	one, or ''), tried boolean (any attempt), bytes int (of vars, come or not)
+SELECT r.tenant_id, r.batch_id, r.id, r.recipient,
+	CASE WHEN r.ahead = 0 OR r.ahead + r.bytes <= $9::bigint THEN r.vars END AS vars,
+	r.engagement, r.attempt_no, r.due_us, r.source, r.first_us, r.suppressed, r.final, r.tried,
+	r.bytes
+FROM (
+SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engagement,
 	coalesce(b.attempt_no[m.n], 0) AS attempt_no,
 	(extract(epoch FROM b.due[m.n]) * 1000000)::bigint AS due_us,
 	coalesce(b.source[m.n], '') AS source,
 	(extract(epoch FROM coalesce(b.first_at[m.n], b.first_leased_at)) * 1000000)::bigint
 		AS first_us,
 	coalesce(s.reason, '') AS suppressed, coalesce(e.states[1], '') AS final,
-	coalesce(cardinality(e.states) > 0, b.attempt_no[m.n] > 0, false) AS tried
+	coalesce(cardinality(e.states) > 0, b.attempt_no[m.n] > 0, false) AS tried,
+	coalesce(octet_length(j.vars), 0) AS bytes,
+	sum(coalesce(octet_length(j.vars), 0)) OVER (ORDER BY b.tenant_id, b.id, m.n
+		ROWS UNBOUNDED PRECEDING) - coalesce(octet_length(j.vars), 0) AS ahead
 FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
 JOIN penguin.batches b ON b.tenant_id = k.tenant_id AND b.id = k.id
 	AND b.owner IS NOT DISTINCT FROM $3::uuid AND b.token = $4::uuid
 JOIN penguin.campaigns c ON c.tenant_id = b.tenant_id AND c.id = b.campaign_id
 CROSS JOIN LATERAL unnest(b.jobs) WITH ORDINALITY AS m (id, n)
 LEFT JOIN LATERAL (
-	SELECT x.recipient, x.vars, x.engagement FROM penguin.jobs x
+	SELECT x.recipient, x.vars::text AS vars, x.engagement FROM penguin.jobs x
 	WHERE x.tenant_id = b.tenant_id AND x.id = m.id
 	LIMIT 1) j ON true
 LEFT JOIN unnest($6::uuid[], $7::uuid[], $8::text[]) AS o (tenant_id, id, address)
@@ -48,4 +58,5 @@ CROSS JOIN LATERAL (
 		WHERE x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
 	) END AS states
 	OFFSET 0) e
-ORDER BY b.tenant_id, b.id, m.n
+) r
+ORDER BY r.tenant_id, r.batch_id, r.n

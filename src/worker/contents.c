@@ -6,6 +6,10 @@
  *
  * A content that does not compile is remembered for a minute, so that a campaign
  * of a million fails without a million queries.
+ *
+ * Contents that jobs have stay, whatever that takes; so while these are more than there
+ * is room for no others are fetched, and of large ones few at a time: a content takes
+ * several times its size until it is compiled.
  */
 #include "contents.h"
 #include "intake/content.h"
@@ -15,12 +19,17 @@
 
 #define FAULTY_US (60 * TIME_SECOND_US)
 #define PARTIALS_MAX 100
+#define FETCHES_MAX 16
+#define LOOK_AGAIN_US (TIME_SECOND_US / 10)
 
 struct entry {
 	struct list_link link; /* least recently used first */
+	struct list_link turn; /* in contents.pending: not fetched yet */
 	struct contents *home;
 	struct slice key;
 	struct id tenant;
+	struct id id;
+	int version;
 	struct content *content; /* NULL while it is fetched, or faulty */
 	struct buf faults;
 	struct buf body;
@@ -43,9 +52,15 @@ struct contents {
 	struct worker *worker;
 	struct map *entries;
 	struct list order;
+	struct list pending; /* entries that wait for their fetch */
+	struct timer look;   /* for room */
+	size_t fetching;     /* entries whose content is on its way, or its partials */
+	size_t body_bytes;   /* of a content as it comes, about; 0 = none has come */
 	size_t bytes;
 	size_t bytes_max;
 };
+
+static void on_look(void *owner);
 
 struct contents *contents_new(struct worker *worker, size_t bytes_max)
 {
@@ -55,6 +70,8 @@ struct contents *contents_new(struct worker *worker, size_t bytes_max)
 	contents->entries = map_new();
 	contents->bytes_max = bytes_max;
 	list_init(&contents->order);
+	list_init(&contents->pending);
+	timer_init(&contents->look, worker->loop, on_look, contents);
 	return contents;
 }
 
@@ -78,6 +95,9 @@ static void entry_free(struct entry *entry)
 	struct contents *home = entry->home;
 
 	list_remove(&home->order, &entry->link);
+	if (list_linked(&entry->turn)) {
+		list_remove(&home->pending, &entry->turn);
+	}
 	map_remove(home->entries, entry->key);
 	if (entry->content != NULL) {
 		home->bytes -= content_bytes(entry->content);
@@ -101,12 +121,18 @@ void contents_free(struct contents **contents)
 		entry_free(LIST_OWNER(link, struct entry, link));
 	}
 	map_free(&(*contents)->entries);
+	timer_stop(&(*contents)->look);
 	mem_free(*contents);
 	*contents = NULL;
 }
 
-/* Entries that nobody waits for go, the least recently used first. */
-static void make_room(struct contents *contents)
+size_t contents_bytes(const struct contents *contents)
+{
+	return contents->bytes;
+}
+
+/* Those that no job has or waits for go, the least recently used first. */
+void contents_make_room(struct contents *contents)
 {
 	struct list_link *link = list_first(&contents->order);
 
@@ -115,10 +141,50 @@ static void make_room(struct contents *contents)
 
 		link = list_next(&contents->order, link);
 		if (entry->waiting.count == 0 && entry->fetching.count == 0 &&
-			entry->content != NULL) {
+			entry->content != NULL && !content_is_shared(entry->content)) {
 			entry_free(entry);
 		}
 	}
+}
+
+static void on_content(void *owner, const struct content_row *row);
+
+/* How many contents may be on their way: of large ones one, and one to begin with. */
+static size_t fetches_most(const struct contents *contents)
+{
+	size_t most = contents->body_bytes > 0 ? contents->bytes_max / 4 / contents->body_bytes : 1;
+
+	most = most < FETCHES_MAX ? most : FETCHES_MAX;
+	return most > 0 ? most : 1;
+}
+
+static bool has_room(struct contents *contents)
+{
+	contents_make_room(contents);
+	return contents->bytes < contents->bytes_max;
+}
+
+/* What is in use is given up by the jobs that have it, and they wait for no other. */
+static void fetch_some(struct contents *contents)
+{
+	while (contents->pending.count > 0 && contents->fetching < fetches_most(contents)) {
+		struct entry *entry;
+
+		if (!has_room(contents)) {
+			timer_set(&contents->look,
+				loop_now_us(contents->worker->loop) + LOOK_AGAIN_US);
+			return;
+		}
+		entry = LIST_OWNER(list_pop(&contents->pending), struct entry, turn);
+		contents->fetching++;
+		intake_content(contents->worker->intake, &entry->tenant, &entry->id, entry->version,
+			on_content, entry);
+	}
+}
+
+static void on_look(void *owner)
+{
+	fetch_some(owner);
 }
 
 static void answer(struct entry *entry, struct plan *plan)
@@ -143,7 +209,9 @@ static void settle(struct entry *entry)
 	while ((link = list_pop(&entry->waiting)) != NULL) {
 		answer(entry, LIST_OWNER(link, struct job, link)->plan);
 	}
-	make_room(home);
+	home->fetching--;
+	contents_make_room(home);
+	fetch_some(home);
 }
 
 static void compile(struct entry *entry);
@@ -219,7 +287,10 @@ static void compile(struct entry *entry)
 static void on_content(void *owner, const struct content_row *row)
 {
 	struct entry *entry = owner;
+	struct contents *home = entry->home;
 
+	home->body_bytes = home->body_bytes == 0 ? row->body.n + 1
+						 : (3 * home->body_bytes + row->body.n) / 4 + 1;
 	if (!row->found) {
 		buf_add_text(&entry->faults,
 			"the campaign's content does not exist: add it with "
@@ -241,6 +312,8 @@ static struct entry *entry_new(struct contents *contents, struct slice key, cons
 	entry->home = contents;
 	entry->key = slice_make(mem_copy(key.p, key.n), key.n);
 	entry->tenant = campaign->tenant->id;
+	entry->id = campaign->content;
+	entry->version = job->content_version;
 	entry->partials = map_new();
 	buf_init(&entry->faults, 8192);
 	buf_init(&entry->body, CONTENT_BYTES_MAX);
@@ -248,8 +321,7 @@ static struct entry *entry_new(struct contents *contents, struct slice key, cons
 	list_init(&entry->fetching);
 	map_put(contents->entries, entry->key, entry);
 	list_push(&contents->order, &entry->link);
-	intake_content(contents->worker->intake, &entry->tenant, &campaign->content,
-		job->content_version, on_content, entry);
+	list_push(&contents->pending, &entry->turn);
 	return entry;
 }
 
@@ -285,5 +357,6 @@ void contents_find(struct contents *contents, struct plan *plan)
 		answer(entry, plan);
 	} else {
 		list_push(&entry->waiting, &plan->job->link);
+		fetch_some(contents);
 	}
 }

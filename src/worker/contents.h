@@ -10,6 +10,10 @@
 struct contents *contents_new(struct worker *worker, size_t bytes_max);
 void contents_free(struct contents **contents);
 
+/* Memory of all that are compiled; those in use stay, whatever bytes_max is. */
+size_t contents_bytes(const struct contents *contents);
+void contents_make_room(struct contents *contents);
+
 /* Ends in flow_on_content(), in this call when it is at hand (the way of most jobs). */
 void contents_find(struct contents *contents, struct plan *plan);
 

@@ -17,15 +17,25 @@
 #include "way.h"
 
 #define SPARES_MAX 256
+#define SPARE_BYTES_MAX (256u << 10) /* of a message whose memory is kept */
 #define AGAIN_MAX 3
 #define LOCAL_PAUSE_US TIME_SECOND_US
 #define LOOK_AGAIN_US (TIME_SECOND_US / 10)
+
+/* After what may have changed how much memory it has. */
+static void weigh(struct worker *worker, struct delivery *delivery)
+{
+	worker->desk.bytes -= delivery->bytes;
+	delivery->bytes = delivery->message.bytes.cap + delivery->signature.cap;
+	worker->desk.bytes += delivery->bytes;
+}
 
 static struct delivery *take_spare(struct worker *worker)
 {
 	struct list_link *link = list_pop(&worker->desk.spare);
 	struct delivery *delivery;
 
+	worker->desk.sending++;
 	if (link != NULL) {
 		return LIST_OWNER(link, struct delivery, link);
 	}
@@ -35,8 +45,9 @@ static struct delivery *take_spare(struct worker *worker)
 	return delivery;
 }
 
-static void delivery_free(struct delivery *delivery)
+static void delivery_free(struct worker *worker, struct delivery *delivery)
 {
+	worker->desk.bytes -= delivery->bytes;
 	message_clear(&delivery->message);
 	buf_clear(&delivery->signature);
 	mem_free(delivery);
@@ -50,10 +61,15 @@ static void put_spare(struct worker *worker, struct delivery *delivery)
 	delivery->trouble = FAILURE_NONE;
 	delivery->body_out = false;
 	buf_reset(&delivery->signature);
+	worker->desk.sending--;
 	if (worker->desk.spare.count >= SPARES_MAX) {
-		delivery_free(delivery);
+		delivery_free(worker, delivery);
 		return;
 	}
+	if (delivery->bytes > SPARE_BYTES_MAX) {
+		message_clear(&delivery->message);
+	}
+	weigh(worker, delivery);
 	list_push_front(&worker->desk.spare, &delivery->link);
 }
 
@@ -62,7 +78,7 @@ void delivery_forget_spares(struct worker *worker)
 	struct list_link *link;
 
 	while ((link = list_pop(&worker->desk.spare)) != NULL) {
-		delivery_free(LIST_OWNER(link, struct delivery, link));
+		delivery_free(worker, LIST_OWNER(link, struct delivery, link));
 	}
 }
 
@@ -105,7 +121,7 @@ static enum failure compose(struct delivery *delivery)
 		.campaign = plan_campaign(plan)->id,
 		.job = plan->job->id,
 		.recipient = slice_trim(plan->job->recipient),
-		.vars = plan->job->vars,
+		.vars = plan->vars,
 		.first_us = plan->job->first_us,
 		.variant = COMPOSE_VARIANT_BY_JOB,
 		.token_key = plan->token_key,
@@ -169,7 +185,7 @@ struct delivery *delivery_prepare(struct outlet *outlet)
 	struct lane_answer answer;
 	struct job *job;
 
-	if (!gate_flows(worker)) {
+	if (!gate_flows(worker) || (worker->desk.sending > 0 && memory_is_full(worker))) {
 		timer_set(&outlet->timer, loop_now_us(worker->loop) + LOOK_AGAIN_US);
 		return NULL;
 	}
@@ -192,6 +208,7 @@ struct delivery *delivery_prepare(struct outlet *outlet)
 		delivery->plan = plan;
 		delivery->outlet = outlet;
 		failure = compose(delivery);
+		weigh(worker, delivery);
 		if (failure == FAILURE_NONE) {
 			failure = fill_envelope(delivery);
 		}

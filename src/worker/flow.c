@@ -117,6 +117,7 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct job *job = claimed[i].job;
 
+		permits_learn(worker->permits, job, claimed[i].vars_bytes);
 		switch (claimed[i].fate) {
 		case JOB_SEND:
 			begin(worker, job);
@@ -129,6 +130,9 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 			break;
 		case JOB_GONE: /* erased: nobody is left to write to, or to write of */
 			record_known(worker->record, job, OUTCOME_CANCELLED);
+			break;
+		case JOB_LEFT:
+			record_give_back(worker->record, job, 0, SLICE(""));
 			break;
 		}
 	}
@@ -388,7 +392,7 @@ void flow_again(struct plan *plan)
 		plan_give_back(&plan, 0, SLICE(""));
 		return;
 	}
-	load_drop(worker->permits, &plan->site_load);
+	load_drop(&plan->site_load, plan->units);
 	site_unref(&plan->site);
 	plan->relay = NULL;
 	plan_follow(plan);

@@ -1,5 +1,11 @@
 /*
- * Permits: what to claim.  The worker's credit is the number of jobs it may hold.
+ * Permits: what to claim.  The worker's credit is the number of jobs it may hold, of
+ * ordinary size: half of limits.memory divided by their number is the unit, and a job
+ * that is larger takes up as many as it weighs.  So all shares hold for memory as well,
+ * and mail with large merge variables takes nobody's room.  What a job of a kind weighs
+ * is known from those that came; of the first ones too many may be claimed, then what
+ * is more than memory allows comes without variables and is given back (jobs_read).
+ *
  * Each kind (tenant, pool, tag) has a window, like a TCP sender: it doubles when
  * all of it found room and halves when a site was full, so that a backlog for one
  * slow site does not wash through the worker's hands again and again.
@@ -10,6 +16,7 @@
 #include "load.h"
 
 #include "base/mem.h"
+#include "base/time.h"
 #include "queue/credit.h"
 
 #define WEIGHT_ORDINARY 100
@@ -18,20 +25,24 @@
 #define WINDOW_FIRST 500
 #define WINDOW_MOST 8000
 #define HORIZON_US (120 * TIME_SECOND_US)
-
-#include "base/time.h"
+#define JOB_BYTES 1024 /* of a job without its variables: a plan, ids, an address */
+#define LEARN 16       /* the last so many jobs say what a kind's jobs weigh */
+#define UNITS_MOST 100000000
+#define CLAIM_PART 8 /* of the memory, what one claim may bring: it is there twice for a moment */
 
 /* The jobs of a tenant, of a site, or of a tenant at a site: that one is a part of a whole. */
 struct load {
 	struct map *home;
 	struct slice key;
 	struct load *whole;
-	unsigned count;
+	unsigned jobs;
+	unsigned units;
 	unsigned parts;
 };
 
 struct window {
 	unsigned jobs;
+	size_t bytes; /* of a job of this kind, about */
 };
 
 /* What is known of a tenant's weight, for claims. */
@@ -46,6 +57,8 @@ struct permits {
 	struct map *sites;
 	struct map *parts; /* by site and tenant */
 	struct map *windows;
+	unsigned units;     /* of all jobs at hand */
+	size_t bytes;       /* of all jobs at hand */
 	int64_t counted_us; /* when `suspended` was counted: once a turn */
 	size_t suspended;
 };
@@ -130,10 +143,11 @@ struct load *load_site(struct permits *permits, struct slice site, const struct 
 	return part;
 }
 
-void load_add(struct load *load)
+void load_add(struct load *load, unsigned units)
 {
 	for (; load != NULL; load = load->whole) {
-		load->count++;
+		load->jobs++;
+		load->units += units;
 	}
 }
 
@@ -147,11 +161,10 @@ static void load_free(struct load *gone)
 	mem_free(gone);
 }
 
-void load_drop(struct permits *permits, struct load **load)
+void load_drop(struct load **load, unsigned units)
 {
 	struct load *gone = *load;
 
-	(void)permits;
 	if (gone == NULL) {
 		return;
 	}
@@ -159,11 +172,49 @@ void load_drop(struct permits *permits, struct load **load)
 	while (gone != NULL) {
 		struct load *whole = gone->whole;
 
-		if (--gone->count == 0) {
+		gone->units -= units;
+		if (--gone->jobs == 0) {
 			load_free(gone);
 		}
 		gone = whole;
 	}
+}
+
+/* Half of the memory is for jobs, and each has its part of that. */
+static size_t unit_bytes(const struct permits *permits)
+{
+	const struct config_limits *limits = &permits->worker->equipment->config->limits;
+	size_t bytes = limits->memory_bytes / 2 / limits->jobs;
+
+	return bytes > 0 ? bytes : 1;
+}
+
+static unsigned units_of(const struct permits *permits, size_t bytes)
+{
+	size_t unit = unit_bytes(permits);
+	size_t units = (bytes + unit - 1) / unit;
+
+	return units < UNITS_MOST ? (unsigned)units : UNITS_MOST;
+}
+
+unsigned permits_hold(struct permits *permits, size_t bytes)
+{
+	unsigned units = units_of(permits, bytes + JOB_BYTES);
+
+	permits->units += units;
+	permits->bytes += bytes + JOB_BYTES;
+	return units;
+}
+
+void permits_let_go(struct permits *permits, unsigned units, size_t bytes)
+{
+	permits->units -= units;
+	permits->bytes -= bytes + JOB_BYTES;
+}
+
+size_t permits_bytes(const struct permits *permits)
+{
+	return permits->bytes;
 }
 
 static unsigned share_of_a_site(const struct permits *permits)
@@ -188,17 +239,17 @@ unsigned permits_room_at_site(
 	unsigned fair;
 	struct buf key;
 
-	if (whole == NULL || whole->count <= share / 2) {
-		return share - (whole != NULL ? whole->count : 0); /* no equal part is more */
+	if (whole == NULL || whole->units <= share / 2) {
+		return share - (whole != NULL ? whole->units : 0); /* no equal part is more */
 	}
 	buf_init(&key, 0);
 	part_key(&key, site, tenant);
 	part = map_get(permits->parts, buf_slice(&key));
 	buf_clear(&key);
-	own = part != NULL ? part->count : 0;
+	own = part != NULL ? part->units : 0;
 	fair = share / (whole->parts + (part == NULL ? 1 : 0));
 	fair = fair > own ? fair - own : 0;
-	share = share > whole->count ? share - whole->count : 0;
+	share = share > whole->units ? share - whole->units : 0;
 	return share > fair ? share : fair;
 }
 
@@ -217,6 +268,14 @@ static size_t count_suspended(const struct worker *worker)
 	return count;
 }
 
+/* What the jobs at hand weigh, one like the other. */
+static double mean_units(const struct permits *permits)
+{
+	size_t jobs = permits->worker->at_hand;
+
+	return jobs > 0 ? (double)permits->units / (double)jobs : 1;
+}
+
 bool permits_room_for_suspended(struct permits *permits)
 {
 	const struct worker *worker = permits->worker;
@@ -226,7 +285,8 @@ bool permits_room_for_suspended(struct permits *permits)
 		permits->counted_us = loop_now_us(worker->loop);
 		permits->suspended = count_suspended(worker);
 	}
-	return (double)permits->suspended++ < limits->jobs * limits->suspended_share;
+	return (double)permits->suspended++ * mean_units(permits) <
+		limits->jobs * limits->suspended_share;
 }
 
 static void window_key(
@@ -250,10 +310,21 @@ static struct window *window_of(
 	if (window == NULL) {
 		window = MEM_NEW(struct window);
 		window->jobs = WINDOW_FIRST;
+		window->bytes = JOB_BYTES;
 		map_put(permits->windows, buf_slice(&key), window);
 	}
 	buf_clear(&key);
 	return window;
+}
+
+void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
+{
+	const struct campaign *campaign = job->batch->campaign;
+	struct window *window =
+		window_of(permits, &campaign->tenant->id, campaign->pool, job->batch->tag);
+
+	window->bytes += (bytes + JOB_BYTES) / LEARN;
+	window->bytes -= window->bytes / LEARN;
 }
 
 void permits_overflow(struct permits *permits, const struct job *job)
@@ -265,8 +336,14 @@ void permits_overflow(struct permits *permits, const struct job *job)
 	window->jobs = window->jobs / 2 > WINDOW_LEAST ? window->jobs / 2 : WINDOW_LEAST;
 }
 
-/* What shaping would let through soon, whatever the credit says. */
-static unsigned wanted(struct permits *permits, const struct ready *ready)
+/* One more than fits where none does: a job larger than all the room must go some day. */
+static unsigned jobs_for(unsigned units, unsigned weight)
+{
+	return (units + weight - 1) / weight;
+}
+
+/* What shaping would let through soon, whatever the credit says; a job has this weight. */
+static unsigned wanted(struct permits *permits, const struct ready *ready, unsigned weight)
 {
 	struct worker *worker = permits->worker;
 	struct pool *pool = shape_find_pool(worker->shape, ready->pool);
@@ -277,6 +354,7 @@ static unsigned wanted(struct permits *permits, const struct ready *ready)
 		unsigned room =
 			permits_room_at_site(permits, slice_from(ready->tag, 5), &ready->tenant);
 
+		room = jobs_for(room, weight);
 		most = most < room ? most : room;
 	}
 	if (pool == NULL) {
@@ -311,15 +389,17 @@ static void fill_ask(struct permits *permits, const struct ready *ready, struct 
 {
 	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
 	struct window *window = window_of(permits, &ready->tenant, ready->pool, ready->tag);
-	unsigned jobs = wanted(permits, ready);
+	unsigned weight = units_of(permits, window->bytes);
+	unsigned jobs = wanted(permits, ready, weight);
 
+	jobs = jobs < window->jobs ? jobs : window->jobs;
 	*ask = (struct credit_ask){
 		.tenant = ready->tenant,
 		.priority = ready->priority,
 		.weight = weight_of(permits, &ready->tenant),
-		.held = load != NULL ? load->count : 0,
+		.held = load != NULL ? load->units : 0,
 		.siblings = 1,
-		.wanted = jobs < window->jobs ? jobs : window->jobs,
+		.wanted = jobs < UNITS_MOST / weight ? jobs * weight : UNITS_MOST,
 	};
 }
 
@@ -346,33 +426,61 @@ static void count_siblings(struct credit_ask *asks, size_t count)
 	map_free(&first);
 }
 
-void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs)
+/* Units that may come: of the limit, of what the DNS bears, of memory.  Something may, always. */
+static unsigned credit_of(const struct permits *permits, unsigned limit)
 {
-	struct worker *worker = owner;
-	struct permits *permits = worker->permits;
-	unsigned limit = worker->equipment->config->limits.jobs;
+	struct worker *worker = permits->worker;
 	unsigned room = (unsigned)resolver_room(worker->resolver, limit);
-	unsigned credit = worker->at_hand < room ? room - (unsigned)worker->at_hand : 0;
-	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
 
+	if (worker->at_hand > 0 && memory_is_full(worker)) {
+		return 0;
+	}
+	return permits->units < room ? room - permits->units : 0;
+}
+
+static void forget_kinds(struct permits *permits)
+{
 	if (map_count(permits->windows) > 100000) {
 		free_values(
 			&permits->windows); /* kinds come and go; a window is quickly found again */
 		permits->windows = map_new();
 	}
+}
+
+/* From units to jobs; a kind of which all found room may ask for more next time. */
+static unsigned grant(
+	struct permits *permits, const struct ready *ready, const struct credit_ask *ask)
+{
+	struct window *window = window_of(permits, &ready->tenant, ready->pool, ready->tag);
+	unsigned jobs = jobs_for(ask->granted, units_of(permits, window->bytes));
+
+	if (jobs == window->jobs && window->jobs < WINDOW_MOST) {
+		window->jobs *= 2;
+	}
+	return jobs;
+}
+
+void permits_choose(
+	void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs, size_t *ret_bytes)
+{
+	struct worker *worker = owner;
+	struct permits *permits = worker->permits;
+	const struct config_limits *limits = &worker->equipment->config->limits;
+	unsigned credit = credit_of(permits, limits->jobs);
+	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
+
+	forget_kinds(permits);
 	for (size_t i = 0; i < count; i++) {
 		fill_ask(permits, &ready[i], &asks[i]);
 	}
 	count_siblings(asks, count);
-	credit_share(asks, count, credit, limit);
+	credit_share(asks, count, credit, limits->jobs);
 	for (size_t i = 0; i < count; i++) {
-		struct window *window =
-			window_of(permits, &ready[i].tenant, ready[i].pool, ready[i].tag);
-
-		ret_jobs[i] = asks[i].granted;
-		if (asks[i].granted == window->jobs && window->jobs < WINDOW_MOST) {
-			window->jobs *= 2;
-		}
+		ret_jobs[i] = grant(permits, &ready[i], &asks[i]);
 	}
 	mem_free(asks);
+	*ret_bytes = credit * unit_bytes(permits);
+	if (*ret_bytes > limits->memory_bytes / CLAIM_PART) {
+		*ret_bytes = limits->memory_bytes / CLAIM_PART;
+	}
 }

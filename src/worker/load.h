@@ -1,6 +1,7 @@
 /*
- * How many jobs at hand belong to a tenant or to a site, and how many more of a
- * kind may be claimed (permits).
+ * How much of the worker's credit the jobs at hand of a tenant or a site take up, and
+ * how many more of a kind may be claimed (permits).  The credit is in units: one a job,
+ * and more for a job that is larger than its part of limits.memory.
  */
 #ifndef WORKER_LOAD_H
 #define WORKER_LOAD_H
@@ -15,13 +16,26 @@ void permits_free(struct permits **permits);
 /* A tenant's weight, from a job of its. */
 void permits_know(struct permits *permits, const struct tenant *tenant);
 
+/*
+ * A job with so many bytes of merge variables came, to be held or not: what a kind's jobs
+ * weigh decides how many of it are claimed.
+ */
+void permits_learn(struct permits *permits, const struct job *job, size_t bytes);
+
+/* A job with so many bytes is held from here on: the units that it takes up. */
+unsigned permits_hold(struct permits *permits, size_t bytes);
+void permits_let_go(struct permits *permits, unsigned units, size_t bytes);
+
+/* Memory of the jobs at hand. */
+size_t permits_bytes(const struct permits *permits);
+
 struct load *load_tenant(struct permits *permits, const struct id *tenant);
 struct load *load_site(struct permits *permits, struct slice site, const struct id *tenant);
-void load_add(struct load *load);
-void load_drop(struct permits *permits, struct load **load); /* accepts NULL; sets NULL */
+void load_add(struct load *load, unsigned units);
+void load_drop(struct load **load, unsigned units); /* accepts NULL; sets NULL */
 
 /*
- * How many more jobs of this tenant the site may hold of the worker's credit: what is left of
+ * How many more units of this tenant the site may hold of the worker's credit: what is left of
  * the site's share, and an equal part of it even where others have filled it.
  */
 unsigned permits_room_at_site(
@@ -34,6 +48,7 @@ bool permits_room_for_suspended(struct permits *permits);
 void permits_overflow(struct permits *permits, const struct job *job);
 
 /* The choose event of intake/. */
-void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs);
+void permits_choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs,
+	size_t *ret_bytes);
 
 #endif

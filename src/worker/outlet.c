@@ -230,7 +230,7 @@ void outlet_push(struct outlet *outlet, struct plan *plan)
 		return;
 	}
 	plan->site_load = load_site(worker->permits, site, tenant);
-	load_add(plan->site_load);
+	load_add(plan->site_load, plan->units);
 	queue_push(outlet->queue, plan->job);
 	loop_later(worker->loop, &outlet->run);
 }

@@ -50,6 +50,8 @@ struct desk {
 	struct list to_sign;    /* that got their 354 */
 	struct list to_release; /* signed; the disk has not got their intent yet */
 	struct timer signing;
+	size_t bytes;   /* of messages, under way and spare */
+	size_t sending; /* deliveries under way */
 };
 
 struct worker {
@@ -92,6 +94,8 @@ struct plan {
 	const struct config_source *relay; /* set: the only way it may go */
 	struct load *tenant_load;
 	struct load *site_load;
+	unsigned units;        /* of the credit, that it takes up */
+	struct slice vars;     /* its own: they may be large, and go before the claim does */
 	unsigned again;        /* times it was put back without an attempt */
 	struct ticket *intent; /* written down: about to be sent; NULL = not */
 	struct id attempt_id;  /* that the intent has; zero = none */
@@ -132,6 +136,7 @@ struct delivery {
 	struct session *session;
 	struct message message;
 	struct buf signature;
+	size_t bytes; /* of both, as desk.bytes has them */
 	struct envelope envelope;
 	char envid[ID_TEXT + 1]; /* the job's id */
 	int64_t started_us;
@@ -195,6 +200,9 @@ void delivery_send(struct delivery *delivery, struct session *session);
 void delivery_sign_some(void *owner);              /* a worker */
 void delivery_release_some(struct worker *worker); /* the disk has got more intents */
 void delivery_forget_spares(struct worker *worker);
+
+/* memory.c */
+bool memory_is_full(struct worker *worker);
 
 /* gate.c: may the final dot leave? */
 enum gate {

@@ -17,8 +17,11 @@ struct plan *plan_new(struct worker *worker, struct job *job)
 	plan->worker = worker;
 	plan->equipment = equipment_ref(worker->equipment);
 	plan->job = job;
+	plan->vars = slice_make(mem_copy(job->vars.p, job->vars.n), job->vars.n);
+	job->vars = (struct slice){NULL, 0};
+	plan->units = permits_hold(worker->permits, plan->vars.n);
 	plan->tenant_load = load_tenant(worker->permits, &plan_tenant(plan)->id);
-	load_add(plan->tenant_load);
+	load_add(plan->tenant_load, plan->units);
 	permits_know(worker->permits, plan_tenant(plan));
 	job->plan = plan;
 	worker->at_hand++;
@@ -35,8 +38,10 @@ void plan_free(struct plan **plan)
 	}
 	worker = gone->worker;
 	logbook_withdraw(gone);
-	load_drop(worker->permits, &gone->tenant_load);
-	load_drop(worker->permits, &gone->site_load);
+	load_drop(&gone->tenant_load, gone->units);
+	load_drop(&gone->site_load, gone->units);
+	permits_let_go(worker->permits, gone->units, gone->vars.n);
+	mem_free((char *)(uintptr_t)gone->vars.p);
 	content_unref(&gone->content);
 	key_set_unref(&gone->keys);
 	site_unref(&gone->site);

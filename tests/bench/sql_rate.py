@@ -124,7 +124,7 @@ def work(session, worker, keys, since=None):
     tenants, ids = [b[0] for b in batches], [b[1] for b in batches]
     campaign = {b[1]: b[2] for b in batches}
     jobs = session.run("jobs_read", tenants, ids, worker, token,
-                       uuid7(int(time.time() * 1000) - 86400000)[:13] + "-0000-0000-000000000000", [], [], [])
+                       uuid7(int(time.time() * 1000) - 86400000)[:13] + "-0000-0000-000000000000", [], [], [], 1 << 26)
     read_at = time.time()
     for start in range(0, len(jobs), 1000):
         part = jobs[start:start + 1000]

@@ -43,9 +43,10 @@ struct cli {
 /* The settings of the command line. */
 static struct {
 	int64_t credit, hold_ms, run_ms, idle_ms, distributed, crash_after, quiet, retry_ms, drain;
-	int64_t lease_ms, renew_ms, filing_ms, statement_ms, name, jobs;
+	int64_t lease_ms, renew_ms, filing_ms, statement_ms, name, jobs, bytes;
 } args = {
 	.credit = 1000,
+	.bytes = 1 << 30,
 	.idle_ms = 1000,
 	.drain = 1,
 	.lease_ms = 20000,
@@ -80,11 +81,13 @@ static void print(const char *event, const struct job *job, struct slice text)
 	buf_clear(&line);
 }
 
-static void choose(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs)
+static void choose(
+	void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs, size_t *ret_bytes)
 {
 	struct cli *cli = owner;
 	int64_t room = args.credit - (int64_t)cli->held_count;
 
+	*ret_bytes = (size_t)args.bytes;
 	for (size_t i = 0; i < count; i++) {
 		int64_t take = ready[i].jobs < room ? ready[i].jobs : room;
 
@@ -163,6 +166,10 @@ static void take(struct cli *cli, const struct claimed *claimed)
 		return;
 	case JOB_GONE:
 		record_known(cli->record, job, OUTCOME_CANCELLED);
+		return;
+	case JOB_LEFT:
+		print("left", job, job->batch->tag);
+		record_give_back(cli->record, job, 0, SLICE(""));
 		return;
 	default:
 		print("job", job, job->batch->tag);
@@ -338,6 +345,7 @@ static bool parse(const char *arg)
 		{"statement_ms=", &args.statement_ms},
 		{"name=", &args.name},
 		{"jobs=", &args.jobs},
+		{"bytes=", &args.bytes},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

@@ -107,12 +107,12 @@ def test_a_suppression_that_has_ended_ends_no_job(stack):
     """It came while the job was at hand, and ended before its turn."""
     with stack(world=WORLD + SLOW, config={"default_site": {"connections": 1}}) as s:
         campaign = s.campaign()
-        s.enqueue(campaign, [f"user{i}@d1.test" for i in range(60)])
+        s.enqueue(campaign, [f"user{i}@d1.test" for i in range(120)])
         s.start()
         s.wait(campaign, lambda a: s.world.ledger() and a.get("leased", 0) > 40)
-        s.shop.session.query(SUPPRESS, s.shop.tenant, "user59@d1.test", 1)
-        assert s.check(campaign) == {"delivered": 60}
-        assert "user59@d1.test" in {line["recipient"] for line in s.world.ledger()}
+        s.shop.session.query(SUPPRESS, s.shop.tenant, "user119@d1.test", 1)
+        assert s.check(campaign) == {"delivered": 120}
+        assert "user119@d1.test" in {line["recipient"] for line in s.world.ledger()}
         s.stop()
 
 

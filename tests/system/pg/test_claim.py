@@ -32,6 +32,19 @@ def test_permits_split_batches(shop, run):
     assert shop.account(campaign) == {"delivered": 1200}
 
 
+@pytest.mark.parametrize("bytes_max", [50, 1])
+def test_a_claim_brings_so_many_bytes_and_gives_the_rest_back(shop, run, bytes_max):
+    """The variables of the shop's jobs have 15 octets; of one job they come whatever the bound is."""
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, 12)
+    lines = run(bytes=bytes_max, credit=12).finish()
+    assert sorted(claim_jobs(lines)) == sorted(ids)
+    kinds = [line["event"] for line in lines if line["event"] in ("job", "left")]
+    assert kinds[:12] == ["job"] * max(bytes_max // 15, 1) + ["left"] * (12 - max(bytes_max // 15, 1))
+    assert shop.account(campaign) == {"delivered": 12}
+    assert shop.session.value("SELECT count(*) FROM penguin.attempts") == 12
+
+
 def test_outcomes_are_counted(shop, run):
     campaign = shop.campaign()
     shop.enqueue(campaign, recipients=(

@@ -127,10 +127,11 @@ class Worker:
             batch["token"] = self.token
         return batches
 
-    def jobs(self, batches):
+    def jobs(self, batches, bytes_max=1 << 30):
         return self.session.run(
             "jobs_read", [b["tenant_id"] for b in batches], [b["id"] for b in batches],
             self.id, batches[0]["token"], uuid7(0)[:13] + "-0000-0000-000000000000", [], [], [],
+            bytes_max,
         )
 
     def report(self, jobs, state, attempt_no=1, flags=0, ids=None, campaign=None):
