@@ -16,4 +16,11 @@ void config_settings_dump(const struct config_settings *settings, struct buf *ou
 void config_settings_diff(
 	const struct config_settings *before, const struct config_settings *after, struct buf *out);
 
+/*
+ * The keys that wait for a restart, by name, with a blank between: whose value is not the
+ * one that the program started with, and that a reload does not apply.
+ */
+void config_settings_restart(
+	const struct config_settings *started, const struct config_settings *now, struct buf *out);
+
 #endif

@@ -45,6 +45,7 @@ enum {
 	CONFIG_LIST = 1, /* several values: struct config_list of the type; one needs no brackets */
 	CONFIG_REQUIRED = 2,  /* there is no default: it must be given */
 	CONFIG_SHORTHAND = 4, /* of a table: `name: value` sets the entry's first key */
+	CONFIG_RESTART = 8,   /* a reload does not apply it; the manual says "restart" */
 };
 
 struct config_list {
@@ -121,8 +122,8 @@ const struct config_setting *config_settings_find(
 void config_settings_refresh(struct config_settings *settings, struct arena *arena);
 
 /*
- * One row a key, tab between: path, type, range, unit, default, doc.  A table's
- * names are NAME; a key that must be given has "(required)" for a default.
+ * One row a key, tab between: path, type, range, unit, default, doc, and what a change
+ * needs (reload or restart).  A table's names are NAME; a key that must be given has "(required)" for a default.
  */
 void config_schema_dump(const struct config_schema *schema, struct buf *out);
 

@@ -108,6 +108,9 @@ struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake
  */
 void intake_start(struct intake *intake, const struct id *replayed, size_t count);
 
+/* A reload: the lease is renewed at once, and so from here on. */
+void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_us);
+
 /* The sources this worker owns, for others to see; told with the next renewal. */
 void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count);
 

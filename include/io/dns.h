@@ -61,6 +61,9 @@ struct dns_settings {
 MUST_USE struct err dns_open(
 	struct loop *loop, const struct dns_settings *settings, struct dns **ret_dns);
 
+/* Questions from here on go where `take` sends them; those under way end where they are. */
+void dns_follow(struct dns *dns, struct dns **take);
+
 /* Waiting questions are answered DNS_TEMPORARY first, in a later turn. */
 void dns_close(struct dns **dns);
 

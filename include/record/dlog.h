@@ -21,6 +21,9 @@ void dlog_close(struct dlog **dlog); /* writes what waits; accepts NULL */
 /* The file was renamed: go on in a new one of the old name. */
 MUST_USE struct err dlog_reopen(struct dlog *dlog);
 
+/* Goes on in another file; on failure in the old one. */
+MUST_USE struct err dlog_move(struct dlog *dlog, const char *path);
+
 void dlog_attempt(struct dlog *dlog, const struct attempt *attempt);
 
 /* A job that ended without an attempt: suppressed, cancelled, expired, failed. */

@@ -43,6 +43,9 @@ struct record_settings {
 struct record *record_open(
 	struct loop *loop, struct pg *pg, const struct record_settings *settings);
 
+/* A reload: other times from here on, also for what waits. */
+void record_change(struct record *record, int64_t interval_us, unsigned rows, int64_t filing_us);
+
 /*
  * An attempt was made, or failed before it could be (state FAILED).  Slices are
  * copied.  A final state counts in the job's batch; RETRYING is filed for

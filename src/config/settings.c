@@ -135,35 +135,43 @@ static const struct config_setting **sorted(const struct config_settings *settin
 	return list;
 }
 
-static void add_change(struct buf *out, const char *path, const char *before, const char *after)
-{
-	buf_add_format(out, "%s: %s -> %s\n", path, before != NULL ? before : "unset",
-		after != NULL ? after : "unset");
-}
-
-/* Both have the path: a change where the texts differ. */
-static void compare(
+/* A change; a side that does not have the path is NULL. */
+static void add_change(
 	struct buf *out, const struct config_setting *before, const struct config_setting *after)
 {
-	const char *one = before->text != NULL ? before->text : "";
-	const char *two = after->text != NULL ? after->text : "";
+	const char *one = before != NULL ? before->text : NULL;
+	const char *two = after != NULL ? after->text : NULL;
 
-	if ((before->text == NULL) != (after->text == NULL) || strcmp(one, two) != 0) {
-		add_change(out, before->path, before->text, after->text);
-	}
+	buf_add_format(out, "%s: %s -> %s\n", (before != NULL ? before : after)->path,
+		one != NULL ? one : "unset", two != NULL ? two : "unset");
 }
 
-/* Only one has the path: a value that came or went.  Headings say nothing by themselves. */
-static void lone(struct buf *out, const struct config_setting *setting, bool added)
+static void add_restart(
+	struct buf *out, const struct config_setting *before, const struct config_setting *after)
 {
-	if (setting->text != NULL) {
-		add_change(out, setting->path, added ? NULL : setting->text,
-			added ? setting->text : NULL);
+	const struct config_setting *setting = before != NULL ? before : after;
+
+	if ((setting->key->flags & CONFIG_RESTART) != 0) {
+		buf_add_format(out, "%s%s", out->n > 0 ? " " : "", setting->path);
 	}
 }
 
-void config_settings_diff(
-	const struct config_settings *before, const struct config_settings *after, struct buf *out)
+/* Headings, and keys that are unset on both sides, say nothing. */
+static bool is_change(const struct config_setting *before, const struct config_setting *after)
+{
+	const char *one = before != NULL ? before->text : NULL;
+	const char *two = after != NULL ? after->text : NULL;
+
+	if (one == NULL || two == NULL) {
+		return one != two;
+	}
+	return strcmp(one, two) != 0;
+}
+
+static void each_change(const struct config_settings *before, const struct config_settings *after,
+	void (*add)(struct buf *out, const struct config_setting *before,
+		const struct config_setting *after),
+	struct buf *out)
 {
 	const struct config_setting **old = sorted(before);
 	const struct config_setting **new = sorted(after);
@@ -171,6 +179,8 @@ void config_settings_diff(
 	size_t j = 0;
 
 	while (i < before->count || j < after->count) {
+		const struct config_setting *one;
+		const struct config_setting *two;
 		int order;
 
 		if (i == before->count || j == after->count) {
@@ -178,16 +188,26 @@ void config_settings_diff(
 		} else {
 			order = strcmp(old[i]->path, new[j]->path);
 		}
-		if (order == 0) {
-			compare(out, old[i++], new[j++]);
-		} else if (order < 0) {
-			lone(out, old[i++], false);
-		} else {
-			lone(out, new[j++], true);
+		one = order <= 0 ? old[i++] : NULL;
+		two = order >= 0 ? new[j++] : NULL;
+		if (is_change(one, two)) {
+			add(out, one, two);
 		}
 	}
 	mem_free(old);
 	mem_free(new);
+}
+
+void config_settings_diff(
+	const struct config_settings *before, const struct config_settings *after, struct buf *out)
+{
+	each_change(before, after, add_change, out);
+}
+
+void config_settings_restart(
+	const struct config_settings *started, const struct config_settings *now, struct buf *out)
+{
+	each_change(started, now, add_restart, out);
 }
 
 static void add_range(const struct config_key *key, struct buf *out)
@@ -217,8 +237,8 @@ static void dump_row(const struct config_key *key, const struct buf *path, struc
 	buf_add_format(out, "\t%s%s\t", (key->flags & CONFIG_LIST) != 0 ? "list of " : "",
 		value_type(key->type)->word);
 	add_range(key, out);
-	buf_add_format(
-		out, "\t%s\t%s\t%s\n", key->unit != NULL ? key->unit : "", fallback, key->doc);
+	buf_add_format(out, "\t%s\t%s\t%s\t%s\n", key->unit != NULL ? key->unit : "", fallback,
+		key->doc, (key->flags & CONFIG_RESTART) != 0 ? "restart" : "reload");
 }
 
 static void dump_schema(const struct config_schema *schema, struct buf *path, struct buf *out)

@@ -18,10 +18,11 @@ struct lease {
 	struct id worker;
 	bool started;
 	bool lost;
-	int64_t asked_us; /* CLOCK_BOOTTIME, before the renewal in flight was asked for */
-	int64_t until_us; /* CLOCK_BOOTTIME; 0 = none yet */
-	int64_t since_us; /* CLOCK_BOOTTIME: renewed without a gap since then */
-	int64_t db_us;    /* the database's clock less CLOCK_BOOTTIME */
+	int64_t asked_us;     /* CLOCK_BOOTTIME, before the renewal in flight was asked for */
+	int64_t asked_for_us; /* how long that renewal is to hold */
+	int64_t until_us;     /* CLOCK_BOOTTIME; 0 = none yet */
+	int64_t since_us;     /* CLOCK_BOOTTIME: renewed without a gap since then */
+	int64_t db_us;        /* the database's clock less CLOCK_BOOTTIME */
 	bool asking;
 	struct timer renew;
 	char **sources;

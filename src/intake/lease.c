@@ -40,6 +40,7 @@ static void set_renew(struct intake *intake, int64_t in_us)
 static void ask_from_now(struct intake *intake)
 {
 	intake->lease.asking = true;
+	intake->lease.asked_for_us = intake->settings.lease_us;
 	intake->lease.asked_us = loop_boot_us(intake->loop);
 }
 
@@ -51,7 +52,7 @@ static void take_row(struct intake *intake, const struct pg_answer *answer)
 	if (boot_us >= lease->until_us) {
 		lease->since_us = boot_us;
 	}
-	lease->until_us = lease->asked_us + intake->settings.lease_us;
+	lease->until_us = lease->asked_us + lease->asked_for_us;
 	lease->db_us = pg_number(answer, 0, 0, 1) - boot_us;
 	set_renew(intake, intake->settings.renew_us);
 }
@@ -186,6 +187,18 @@ void intake_start(struct intake *intake, const struct id *replayed, size_t count
 		intake->lease.replayed[i] = replayed[i];
 	}
 	set_renew(intake, 0);
+}
+
+void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_us)
+{
+	bool changed =
+		intake->settings.lease_us != lease_us || intake->settings.renew_us != renew_us;
+
+	intake->settings.lease_us = lease_us;
+	intake->settings.renew_us = renew_us;
+	if (changed && intake->lease.started) {
+		set_renew(intake, 0);
+	}
 }
 
 void lease_open(struct intake *intake)

@@ -40,7 +40,9 @@ struct dns {
 	struct list sockets;
 	uint64_t answered;
 	uint64_t failed;
-	unsigned inside; /* calls of c-ares that may call back */
+	unsigned inside;  /* calls of c-ares that may call back */
+	struct dns *next; /* who is asked instead since the servers have changed; NULL = nobody */
+	bool retired;     /* it ends with its last question */
 	bool closing;
 };
 
@@ -235,6 +237,11 @@ void dns_find(struct dns *dns, struct slice name, enum dns_type type,
 	void (*on_answer)(void *owner, const struct dns_answer *answer), void *owner)
 {
 	char key[NAME_TEXT_MAX + 2];
+
+	if (dns->next != NULL) {
+		dns_find(dns->next, name, type, on_answer, owner);
+		return;
+	}
 	bool clean = memchr(name.p == NULL ? "" : name.p, '\0', name.n) == NULL;
 
 	make_key(clean ? name : SLICE(""), type, key);
@@ -258,6 +265,10 @@ void dns_counts(const struct dns *dns, uint64_t *ret_answered, uint64_t *ret_fai
 {
 	*ret_answered = dns->answered;
 	*ret_failed = dns->failed;
+	if (dns->next != NULL) {
+		*ret_answered += dns->next->answered;
+		*ret_failed += dns->next->failed;
+	}
 }
 
 /* ---- the end of a turn ---- */
@@ -312,6 +323,9 @@ static void on_turn(void *owner)
 
 	while ((link = list_pop(&dns->done)) != NULL) {
 		tell(LIST_OWNER(link, struct question, link));
+	}
+	if (dns->retired && dns->open.count == 0 && dns->done.count == 0) {
+		dns->closing = true;
 	}
 	if (dns->closing) {
 		destroy(dns);
@@ -490,9 +504,25 @@ void dns_close(struct dns **dns)
 		return;
 	}
 	*dns = NULL;
+	dns_close(&d->next);
 	d->closing = true;
 	while ((link = list_first(&d->open)) != NULL) {
 		answer_without_records(LIST_OWNER(link, struct question, link), DNS_TEMPORARY);
 	}
 	loop_later(d->loop, &d->turn);
+}
+
+/* The one before may have questions yet; its counts go on, for who compares them. */
+void dns_follow(struct dns *dns, struct dns **take)
+{
+	struct dns *last = dns->next;
+
+	dns->next = *take;
+	*take = NULL;
+	if (last != NULL) {
+		dns->next->answered = last->answered;
+		dns->next->failed = last->failed;
+		last->retired = true;
+		loop_later(last->loop, &last->turn);
+	}
 }

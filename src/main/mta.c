@@ -28,6 +28,7 @@
 struct program {
 	const char *path;
 	struct loop *loop;
+	const struct config *started; /* what only a restart changes is as this has it */
 	const struct config *config;
 	struct worker *worker;
 	int status;
@@ -39,36 +40,53 @@ static const char usage[] =
 	"  -c, --config FILE   the configuration (" CONFIG_DEFAULT ")\n"
 	"      --check-config  say what is wrong with it, and exit (0, or 78 if anything is)\n"
 	"      --dump-config   print every setting and where it was set\n"
-	"      --dump-schema   print every key that there is: path, type, range, unit, default, doc\n"
+	"      --dump-schema   print every key that there is: path, type, range, unit, default, doc,\n"
+	"                      and whether a change needs a restart\n"
 	"  -V, --version       print the versions of this program and its libraries\n"
 	"  -h, --help          print this\n"
 	"\n"
 	"Signals: HUP reload, USR1 reopen the delivery log, TERM drain (twice: at once).\n"
 	"See penguin-mta(8) and penguin-mta.yaml(5).\n";
 
+/* What is not applied is named each time until it is, or is taken back. */
+static void tell_reloaded(const struct program *program, const struct config *config)
+{
+	struct buf changes;
+	struct buf restart;
+
+	buf_init(&changes, 0);
+	buf_init(&restart, 0);
+	config_settings_diff(config_settings(program->config), config_settings(config), &changes);
+	config_settings_restart(
+		config_settings(program->started), config_settings(config), &restart);
+	if (restart.n > 0) {
+		log_warning(NULL, "reloaded", "changes=%s needs_restart=%s",
+			log_quote(buf_slice(&changes)), log_quote(buf_slice(&restart)));
+	} else {
+		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
+	}
+	buf_clear(&restart);
+	buf_clear(&changes);
+}
+
 static void on_hangup(void *owner)
 {
 	struct program *program = owner;
 	const struct config *config;
 	struct buf problems;
-	struct buf changes;
 
 	buf_init(&problems, 0);
-	buf_init(&changes, 0);
 	if (!config_load(program->path, &config, &problems)) {
 		log_error(NULL, "reload_refused", "problems=%s", log_quote(buf_slice(&problems)));
 	} else if (!worker_reload(program->worker, config, &problems)) {
 		log_error(NULL, "reload_refused", "problems=%s", log_quote(buf_slice(&problems)));
 		config_unref(&config);
 	} else {
-		config_settings_diff(
-			config_settings(program->config), config_settings(config), &changes);
-		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
+		tell_reloaded(program, config);
 		config_unref(&program->config);
 		program->config = config;
 		log_set_level(config->log_level);
 	}
-	buf_clear(&changes);
 	buf_clear(&problems);
 }
 
@@ -218,8 +236,10 @@ static int load_and_run(const char *path)
 	}
 	buf_clear(&problems);
 	log_set_level(program.config->log_level);
+	program.started = config_ref(program.config);
 	status = lock_and_run(&program);
 	config_unref(&program.config);
+	config_unref(&program.started);
 	return status;
 }
 

@@ -115,7 +115,13 @@ void dlog_close(struct dlog **dlog)
 
 struct err dlog_reopen(struct dlog *dlog)
 {
-	int fd = open_file(dlog->path);
+	return dlog_move(dlog, dlog->path);
+}
+
+struct err dlog_move(struct dlog *dlog, const char *path)
+{
+	int fd = open_file(path);
+	char *name;
 
 	if (fd < 0) {
 		return err_system(); /* the old file goes on being written */
@@ -123,6 +129,9 @@ struct err dlog_reopen(struct dlog *dlog)
 	write_lines(dlog);
 	(void)close(dlog->fd);
 	dlog->fd = fd;
+	name = mem_string(path); /* which may be the old one */
+	mem_free(dlog->path);
+	dlog->path = name;
 	if (dlog->lines.n > 0) {
 		loop_later(dlog->loop, &dlog->turn);
 	}

@@ -338,6 +338,25 @@ struct record *record_open(struct loop *loop, struct pg *pg, const struct record
 	return record;
 }
 
+/* Filings that wait keep the time they were given, unless it is less now. */
+void record_change(struct record *record, int64_t interval_us, unsigned rows, int64_t filing_us)
+{
+	int64_t by_us = loop_now_us(record->loop) + filing_us;
+
+	record->settings.interval_us = interval_us;
+	record->settings.rows = rows;
+	record->settings.filing_us = filing_us;
+	for (size_t i = 0; i < record->pending.count; i++) {
+		struct filing *filing = &record->pending.items[i];
+
+		filing->file_by_us = filing->file_by_us < by_us ? filing->file_by_us : by_us;
+	}
+	if (timer_is_set(&record->timer)) {
+		timer_stop(&record->timer);
+		gathered(record);
+	}
+}
+
 void record_end(struct record *record)
 {
 	rows_free(&record->fresh);

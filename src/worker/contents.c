@@ -182,6 +182,13 @@ static void fetch_some(struct contents *contents)
 	}
 }
 
+void contents_limit(struct contents *contents, size_t bytes_max)
+{
+	contents->bytes_max = bytes_max;
+	contents_make_room(contents);
+	fetch_some(contents);
+}
+
 static void on_look(void *owner)
 {
 	fetch_some(owner);

@@ -11,6 +11,7 @@ struct contents *contents_new(struct worker *worker, size_t bytes_max);
 void contents_free(struct contents **contents);
 
 /* Memory of all that are compiled; those in use stay, whatever bytes_max is. */
+void contents_limit(struct contents *contents, size_t bytes_max);
 size_t contents_bytes(const struct contents *contents);
 void contents_make_room(struct contents *contents);
 

@@ -2,8 +2,9 @@
  * A worker from its making to its end: the objects of all stages, joined by their
  * events.  What is made here in one order is closed in the other.
  *
- * A reload makes new equipment, lets shaping and the resolver follow, and retires
- * the outlets of the old: their connections end after the message they carry.
+ * A reload makes all that may fail first, and nothing has changed when it does.  Then
+ * everything follows but what CONFIG_RESTART names, and the outlets of the old retire:
+ * their connections end after the message they carry.
  */
 #include "worker/worker.h"
 
@@ -175,7 +176,7 @@ static void open_record(struct worker *worker, const struct config *config)
 	worker->record = record_open(worker->loop, worker->pg, &settings);
 }
 
-static bool open_keys(struct worker *worker, const struct config *config, struct buf *why)
+static bool open_keyring(const struct config *config, struct keyring **ret_keyring, struct buf *why)
 {
 	struct keyring_settings settings = {
 		.directory = slice_of(config->keys.directory),
@@ -184,14 +185,29 @@ static bool open_keys(struct worker *worker, const struct config *config, struct
 		.needs_rsa = true,
 	};
 
-	if (err_is(keyring_open(&settings, &worker->keyring, why))) {
-		return false;
-	}
-	worker->signer = signer_new(
+	return !err_is(keyring_open(&settings, ret_keyring, why));
+}
+
+static struct signer *make_signer(const struct config *config)
+{
+	return signer_new(
 		config->keys.signer == CONFIG_SIGNER_NATIVE ? SIGNER_NATIVE : SIGNER_LIBOPENDKIM,
 		config->keys.expire_us);
+}
+
+static bool open_keys(struct worker *worker, const struct config *config, struct buf *why)
+{
+	if (!open_keyring(config, &worker->keyring, why)) {
+		return false;
+	}
+	worker->signer = make_signer(config);
 	worker->keys = keys_new(worker);
 	return true;
+}
+
+static size_t memory_for_contents(const struct config *config)
+{
+	return config->limits.memory_bytes / 4;
 }
 
 static bool open_log(struct worker *worker, const struct config *config, struct buf *why)
@@ -223,7 +239,7 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	resolver_watch(worker->resolver, on_dns_outage, worker);
 	build_shape(worker->shape, config);
 	worker->composer = composer_new(worker->tokens, config->limits.message_bytes);
-	worker->contents = contents_new(worker, config->limits.memory_bytes / 4);
+	worker->contents = contents_new(worker, memory_for_contents(config));
 	worker->holds = holds_new(worker);
 	open_intake(worker, config);
 	if (!logbook_open(worker, config, why)) {
@@ -260,31 +276,90 @@ bool worker_open(struct loop *loop, const struct config *config, const struct wo
 	return true;
 }
 
-/* Composers borrow the ring of tokens, so both change together, when nothing borrows them. */
-static bool change_tokens(struct worker *worker, const struct config *config, struct buf *why)
-{
-	struct token_ring *ring;
+/* What a reload needs and may not get. */
+struct supplies {
+	struct equipment *equipment;
+	struct token_ring *tokens;
+	struct keyring *keyring;
+	struct dns *dns;
+};
 
-	if (!build_tokens(config, &ring, why)) {
+static bool move_log(struct worker *worker, const struct config *config, struct buf *why)
+{
+	struct err err;
+
+	if (worker->dlog == NULL || config->delivery.log == NULL) {
+		return true; /* there is a default */
+	}
+	err = dlog_move(worker->dlog, config->delivery.log);
+	if (err_is(err)) {
+		buf_add_format(why, "delivery.log: %s: %s", config->delivery.log, err_text(err));
 		return false;
 	}
+	return true;
+}
+
+/* The log comes last: once moved it stays where it is. */
+static bool get_supplies(struct worker *worker, const struct config *config,
+	struct supplies *supplies, struct buf *why)
+{
+	supplies->equipment = equipment_new(config, why);
+	return supplies->equipment != NULL && build_tokens(config, &supplies->tokens, why) &&
+		open_keyring(config, &supplies->keyring, why) &&
+		servers_open(worker->loop, config, &supplies->dns, why) &&
+		move_log(worker, config, why);
+}
+
+static void drop_supplies(struct supplies *supplies)
+{
+	dns_close(&supplies->dns);
+	keyring_close(&supplies->keyring);
+	token_ring_free(&supplies->tokens);
+	equipment_unref(&supplies->equipment);
+}
+
+/* Composers borrow the ring of tokens, so both change together, when nothing borrows them. */
+static void change_tokens(
+	struct worker *worker, const struct config *config, struct token_ring *take)
+{
 	composer_free(&worker->composer);
 	token_ring_free(&worker->tokens);
-	worker->tokens = ring;
-	worker->composer = composer_new(ring, config->limits.message_bytes);
-	return true;
+	worker->tokens = take;
+	worker->composer = composer_new(take, config->limits.message_bytes);
+}
+
+/* Sets of keys that are in use live on. */
+static void change_keys(struct worker *worker, const struct config *config, struct keyring *take)
+{
+	keyring_close(&worker->keyring);
+	worker->keyring = take;
+	signer_free(&worker->signer);
+	worker->signer = make_signer(config);
+}
+
+static void use_supplies(
+	struct worker *worker, const struct config *config, struct supplies *supplies)
+{
+	equipment_unref(&worker->equipment);
+	worker->equipment = supplies->equipment;
+	change_tokens(worker, config, supplies->tokens);
+	change_keys(worker, config, supplies->keyring);
+	dns_follow(worker->dns, &supplies->dns);
 }
 
 bool worker_reload(struct worker *worker, const struct config *config, struct buf *why)
 {
-	struct equipment *equipment = equipment_new(config, why);
+	const struct config_report *report = &config->report;
+	struct supplies supplies = {.equipment = NULL};
 
-	if (equipment == NULL || !change_tokens(worker, config, why)) {
-		equipment_unref(&equipment);
+	if (!get_supplies(worker, config, &supplies, why)) {
+		drop_supplies(&supplies);
 		return false;
 	}
-	equipment_unref(&worker->equipment);
-	worker->equipment = equipment;
+	use_supplies(worker, config, &supplies);
+	record_change(worker->record, report->interval_us, report->rows, report->retry_interval_us);
+	intake_change_lease(worker->intake, config->lease.duration_us, config->lease.renew_us);
+	contents_limit(worker->contents, memory_for_contents(config));
 	build_shape(worker->shape, config);
 	build_resolver(worker, config);
 	sessions_remember(worker->sessions, config->tls.remember_failure_us);

@@ -2,6 +2,7 @@
 import os
 import random
 
+import pytest
 from mtalib import CONTENT, WORLD
 
 LEAST = 32 << 20  # of limits.memory
@@ -54,12 +55,15 @@ def test_large_merge_variables_come_as_memory_allows(stack):
         s.stop()
 
 
-def test_large_messages_are_composed_as_memory_allows(stack):
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_large_messages_are_composed_as_memory_allows(stack, reloaded):
     """A hundred connections, and 4 MB of each message: they would be 400 MB."""
     slow = SPREAD + "\nrules:\n  - {at: dot, delay: 300ms}\n"
     image = {"name": "a.png", "type": "image/png", "data": "QUJD" * (1 << 20)}
-    with stack(world=slow, config=SMALL, judge=False) as s:
+    with stack(world=slow, config=dict(SMALL, limits={}) if reloaded else SMALL, judge=False) as s:
         before = at_rest(s)
+        if reloaded:
+            s.reload(**SMALL)
         s.set_content(dict(CONTENT, attachments=[image]))
         campaign = s.campaign()
         s.enqueue(campaign, people(100))

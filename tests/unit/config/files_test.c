@@ -305,6 +305,39 @@ Test(files, diff)
 	}
 }
 
+/* What a reload does not apply is named until it is as it was at the start. */
+Test(files, restart)
+{
+	static const struct {
+		const char *label;
+		const char *now;
+		const char *keys;
+	} rows[] = {
+		{"nothing", "node: n\n", ""},
+		{"what a reload applies",
+			"node: n\nretry: {first: 5m}\ndns: {servers: '127.0.0.1:5'}\n", ""},
+		{"one", "node: m\n", "node"},
+		{"several", "node: m\npostgres: {dsn: x, feed: 2s}\nlimits: {jobs: 500}\n",
+			"node postgres.dsn postgres.feed"},
+		{"one that was unset", "node: n\npostgres: {password_file: /f}\n",
+			"postgres.password_file"},
+	};
+	const struct config *started = parse("node: n\n");
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct config *now = parse(rows[i].now);
+		struct buf keys;
+
+		buf_init(&keys, 0);
+		config_settings_restart(config_settings(started), config_settings(now), &keys);
+		cr_expect_str_eq(buf_string(&keys), rows[i].keys, "%s: got %s", rows[i].label,
+			buf_string(&keys));
+		config_unref(&now);
+		buf_clear(&keys);
+	}
+	config_unref(&started);
+}
+
 static char *read_manual(void)
 {
 	FILE *f = fopen(SOURCE_ROOT "/man/penguin-mta.yaml.5", "r");
@@ -319,7 +352,7 @@ static char *read_manual(void)
 /* The facts of a row as the manual has them, from the columns of --dump-schema. */
 static void facts(struct slice row, struct buf *ret_path, struct buf *ret_facts)
 {
-	struct slice columns[6];
+	struct slice columns[7];
 
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
 		cr_assert(slice_split(&row, '\t', &columns[i]));
@@ -339,6 +372,9 @@ static void facts(struct slice row, struct buf *ret_path, struct buf *ret_facts)
 		buf_add_text(ret_facts, ", required");
 	} else if (columns[4].n > 0) {
 		buf_add_format(ret_facts, ", default %.*s", (int)columns[4].n, columns[4].p);
+	}
+	if (slice_equal(columns[6], SLICE("restart"))) {
+		buf_add_text(ret_facts, ", restart");
 	}
 	buf_add_text(ret_facts, ".\n");
 }

@@ -325,6 +325,53 @@ Test(dns, no_server_is_an_error)
 	loop_free(&loop);
 }
 
+/* Each of three servers is asked while it is the one, and what it was asked it may answer. */
+Test(dns, servers_that_change_lose_no_question)
+{
+	struct loop *loop = loop_new();
+	struct dns_server servers[3];
+	struct ask ask = {0};
+	uint64_t answered = 0;
+	uint64_t failed = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		struct dns *other;
+
+		dns_server_start(&servers[i], respond, NULL);
+		other = open_dns(loop, &servers[i].address, 1);
+		if (i == 0) {
+			ask.dns = other;
+		} else {
+			dns_follow(ask.dns, &other);
+			cr_assert_null(other);
+		}
+		find(&ask, "mx.test", DNS_MX); /* not joined to the one before */
+		find(&ask, "servfail.test", DNS_MX);
+	}
+	loop_run(loop);
+	cr_assert_eq(ask.answers, 6);
+	cr_expect_null(strstr(buf_string(&ask.words), "no domain"));
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		cr_expect_eq(atomic_load(&servers[i].questions), 3, "%zu: %u", i,
+			atomic_load(&servers[i].questions));
+	}
+	find(&ask, "nodata.test", DNS_MX);
+	loop_run(loop);
+	cr_expect_eq(atomic_load(&servers[2].questions), 4);
+	dns_counts(ask.dns, &answered, &failed);
+	cr_expect_eq(answered, 3, "of the first and the last: %lu", (unsigned long)answered);
+	cr_expect_eq(failed, 2, "%lu", (unsigned long)failed);
+	find(&ask, "silent.test", DNS_MX);
+	dns_close(&ask.dns);
+	loop_run(loop);
+	cr_assert_eq(ask.answers, 8);
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		dns_server_stop(&servers[i]);
+	}
+	buf_clear(&ask.words);
+	loop_free(&loop);
+}
+
 /* Half of the questions die in one way or another, and the channel goes in the middle. */
 Test(dns, dns_N1_a_resolver_that_kills_half_of_the_questions)
 {
