@@ -16,12 +16,13 @@ import uuid
 from datetime import datetime
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
 
 import psycopg2  # noqa: E402
-from demorun import MIGRATIONS  # noqa: E402
 from mtalib import CONTENT, Stack  # noqa: E402
 from penguin import uuid7  # noqa: E402
+
+MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
 
 
 def numbers(position, default):

@@ -15,12 +15,12 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
 
 import psycopg2  # noqa: E402
-from demorun import MIGRATIONS  # noqa: E402
 from mtalib import CONTENT, WORLD, Stack  # noqa: E402
 
+MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
 BODY = ("Good news for {{name}}, week after week, with all that the shop has to tell.\n" * 118)
 SPEED = {
     "default_site": {"connections": 10, "messages_per_connection": 1000},
