@@ -305,7 +305,8 @@ static bool read_value(struct reader *r, struct value *ret_value)
 const struct value *value_parse(
 	struct arena *arena, struct slice json, struct value_fault *ret_fault)
 {
-	struct reader r = {arena, json.p, json.p + json.n, json.p, NULL, 0};
+	const char *p = json.p != NULL ? json.p : ""; /* an empty file has no bytes to point at */
+	struct reader r = {arena, p, p + json.n, p, NULL, 0};
 	struct value *v = arena_get(arena, sizeof(*v));
 
 	if (!codec_is_utf8(json)) {

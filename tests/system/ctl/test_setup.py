@@ -68,10 +68,14 @@ def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
     (["enqueue", "--tenant", "acme", "--campaign", "spring", "missing.csv"], 66, "missing.csv"),
     (["enqueue", "--tenant", "acme", "--campaign", "winter", "letter.json"], 65, "winter"),
     (["content", "add", "broken.json", "--tenant", "acme", "--name", "b"], 65, "close"),
+    (["content", "add", "empty.json", "--tenant", "acme", "--name", "e"], 65, "empty"),
+    (["content", "add", "empty.eml", "--tenant", "acme", "--name", "e"], 65, "empty"),
     (["campaign", "start", "winter", "--tenant", "acme"], 65, "winter"),
     (["campaign", "create", "autumn", "--content", "letter", "--on-in-doubt", "pray"], 64, "assume_sent"),
 ])
 def test_mistakes_say_where_and_what_to_do(shop, words, code, remedy):
+    for name in ("empty.json", "empty.eml"):
+        (shop.directory / name).write_text("")
     (shop.directory / "broken.json").write_text(json.dumps(dict(CONTENT, text="{{#offers}}never closed")))
     assert remedy in shop.run(*words, code=code)
 

@@ -42,6 +42,7 @@ static const struct {
 	size_t at;
 } bad[] = {
 	{"empty", SLICE(""), 0},
+	{"nothing at all", {NULL, 0}, 0},
 	{"trailing comma", SLICE("[1,]"), 3},
 	{"no comma", SLICE("[1 2]"), 3},
 	{"no colon", SLICE("{\"a\" 1}"), 5},
