@@ -36,6 +36,15 @@ const char *pg_sync_text(const struct pg_sync *pg, size_t row, int column);
 /* The names of the columns, and what the command tag counts, e.g. rows updated. */
 int pg_sync_columns(const struct pg_sync *pg);
 const char *pg_sync_column(const struct pg_sync *pg, int column);
+
+/* What a column holds, whatever a value of it looks like. */
+enum pg_sync_type {
+	PG_SYNC_TEXT, /* and all that is neither of the others */
+	PG_SYNC_NUMBER,
+	PG_SYNC_BOOL, /* its text is "t" or "f" */
+};
+enum pg_sync_type pg_sync_type(const struct pg_sync *pg, int column);
+
 const char *pg_sync_affected(const struct pg_sync *pg);
 
 /* One more element of an array parameter; the caller writes the braces. */

@@ -3,7 +3,8 @@
  * that every list looks alike and no text of a stranger reaches a terminal raw
  * (conformance C6).  A table measures its columns first; numbers stand at the right.
  *
- * --json prints one object a line: numbers as numbers, null as null.
+ * --json prints one object a line: numbers as numbers, null as null.  What is a number
+ * the column says: a tenant may be called 2024.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +22,13 @@ static bool is_instant(const struct pg_sync *pg, int column)
 	return slice_ends(slice_of(pg_sync_column(pg, column)), SLICE("_us"));
 }
 
-static bool is_number(const char *text)
+/* NaN and Infinity are numbers of Postgres, and none of JSON. */
+static bool is_number(const struct pg_sync *pg, size_t row, int column)
 {
-	size_t digits = strspn(text, "0123456789");
+	const char *text = pg_sync_text(pg, row, column);
 
-	return digits > 0 && digits < 16 && text[digits] == '\0';
+	return pg_sync_type(pg, column) == PG_SYNC_NUMBER &&
+		text[strspn(text, "-+.0123456789eE")] == '\0' && text[0] != '\0';
 }
 
 static void add_cell(const struct pg_sync *pg, size_t row, int column, struct buf *out)
@@ -80,8 +83,7 @@ static void print_line(const struct pg_sync *pg, const size_t *widths, const siz
 	buf_init(&line, 0);
 	buf_init(&cell, 0);
 	for (int c = 0; c < columns; c++) {
-		bool right =
-			row != NULL && is_number(pg_sync_text(pg, *row, c)) && !is_instant(pg, c);
+		bool right = row != NULL && is_number(pg, *row, c) && !is_instant(pg, c);
 
 		buf_reset(&cell);
 		if (row != NULL) {
@@ -123,8 +125,10 @@ static void print_object(const struct pg_sync *pg, size_t row)
 		buf_add_byte(&line, ':');
 		if (pg_sync_is_null(pg, row, c)) {
 			buf_add_text(&line, "null");
-		} else if (is_number(text) && (text[0] != '0' || text[1] == '\0')) {
+		} else if (is_number(pg, row, c)) {
 			buf_add_text(&line, text);
+		} else if (pg_sync_type(pg, c) == PG_SYNC_BOOL) {
+			buf_add_text(&line, text[0] == 't' ? "true" : "false");
 		} else {
 			codec_json(&line, slice_of(text));
 		}

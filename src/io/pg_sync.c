@@ -118,6 +118,24 @@ const char *pg_sync_column(const struct pg_sync *pg, int column)
 	return PQfname(pg->result, column);
 }
 
+/* Type ids of pg_type.dat: they never change. */
+enum pg_sync_type pg_sync_type(const struct pg_sync *pg, int column)
+{
+	switch (PQftype(pg->result, column)) {
+	case 16:
+		return PG_SYNC_BOOL;
+	case 20:   /* int8 */
+	case 21:   /* int2 */
+	case 23:   /* int4 */
+	case 700:  /* float4 */
+	case 701:  /* float8 */
+	case 1700: /* numeric */
+		return PG_SYNC_NUMBER;
+	default:
+		return PG_SYNC_TEXT;
+	}
+}
+
 const char *pg_sync_affected(const struct pg_sync *pg)
 {
 	return PQcmdTuples(pg->result);

@@ -80,6 +80,26 @@ def test_mistakes_say_where_and_what_to_do(shop, words, code, remedy):
     assert remedy in shop.run(*words, code=code)
 
 
+def test_a_text_of_digits_is_a_text(ctl):
+    """In JSON; and in a table numbers stand at the right, names at the left."""
+    ctl.run("migrate", "up")
+    for name in ("2024", "007", "longer-than-these"):
+        ctl.run("tenant", "add", name, "--bounce-domain", "b.shop.test")
+    rows = {row["name"]: row for row in map(json.loads, ctl.run("tenant", "list", "--json").splitlines())}
+    assert set(rows) == {"2024", "007", "longer-than-these"}
+    assert rows["2024"]["weight"] == 100 and isinstance(rows["2024"]["created_us"], int)
+    head, *lines = ctl.run("tenant", "list").splitlines()
+    at = head.index("name")
+    assert [line[at - 1:at] + line[at:].split()[0] for line in lines if "  007" in line] == [" 007"]
+    assert all(line[head.index("weight") + 3:].startswith("100") for line in lines)
+    ctl.run("content", "add", "letter.json", "--tenant", "2024", "--name", "42")
+    (content,) = map(json.loads, ctl.run("content", "list", "--tenant", "2024", "--json").splitlines())
+    assert (content["name"], content["version"]) == ("42", 1)
+    ctl.run("hold", "source", "5", "--reason", "17", "--for", "1h")
+    (hold,) = map(json.loads, ctl.run("hold", "list", "--json").splitlines())
+    assert (hold["name"], hold["reason"]) == ("5", "17")
+
+
 def test_postgres_that_is_not_there_is_said(ctl):
     assert "ostgres" in ctl.run("-d", "host=/nonexistent dbname=x", "migrate", "status", code=69)
 
