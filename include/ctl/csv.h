@@ -16,16 +16,19 @@
 
 enum csv_step {
 	CSV_MORE,
-	CSV_ROW, /* a row is at hand until the next byte */
-	CSV_BAD, /* a row ended that is none: csv_fault() */
+	CSV_ROW,  /* a row is at hand until the next byte */
+	CSV_BAD,  /* a row ended that is none: csv_fault() */
+	CSV_OPEN, /* the file ended within the quotes that open at quote_line */
 };
 
 struct csv {
 	struct buf text;
 	size_t ends[CSV_FIELDS_MAX];
 	size_t fields;
-	size_t line;     /* of the byte to come, from 1 */
-	size_t row_line; /* where the row began */
+	size_t line;       /* of the byte to come, from 1 */
+	size_t row_line;   /* where the row began */
+	size_t last_line;  /* where it ended */
+	size_t quote_line; /* where the last quoted field began */
 	int state;
 	const char *fault;
 };

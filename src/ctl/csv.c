@@ -44,6 +44,7 @@ static enum csv_step end_row(struct csv *csv)
 	bool first = csv->row_line == 1;
 
 	end_field(csv);
+	csv->last_line = csv->line;
 	csv->state = ROW_START;
 	if (csv->text.spoiled) {
 		csv->fault = "the row has more than 1 MiB";
@@ -91,6 +92,7 @@ static enum csv_step feed_open(struct csv *csv, char byte)
 		return end_row(csv);
 	} else if (byte == '"' && (csv->state == FIELD_START || only_mark(csv))) {
 		csv->state = QUOTED;
+		csv->quote_line = csv->line;
 	} else if (byte == '"' && csv->state == QUOTE) {
 		buf_add_byte(&csv->text, '"');
 		csv->state = QUOTED;
@@ -125,10 +127,7 @@ enum csv_step csv_end(struct csv *csv)
 	if (csv->state == ROW_START) {
 		return CSV_MORE;
 	}
-	if (csv->state == QUOTED) {
-		csv->fault = "a quote is not closed before the end of the file";
-	}
-	return end_row(csv);
+	return csv->state == QUOTED ? CSV_OPEN : end_row(csv);
 }
 
 struct slice csv_field(const struct csv *csv, size_t at)

@@ -37,6 +37,7 @@ struct import {
 	int64_t created_ms;
 	struct csv csv;
 	size_t line;                 /* of the row at hand */
+	size_t last_line;            /* where it ends, in a CSV */
 	char *names[CSV_FIELDS_MAX]; /* of the columns, as JSON strings */
 	size_t columns;
 	size_t email, id, engagement; /* which column, or NOWHERE */
@@ -146,6 +147,21 @@ static int open_rejects(struct import *import)
 	return code;
 }
 
+/* A row of many lines may be rows behind a quote too many: nobody should have to guess. */
+static void add_reason(const struct import *import, const char *reason, struct buf *line)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_add_text(&text, reason);
+	if (import->last_line > import->line) {
+		buf_add_format(
+			&text, " (one row down to line %zu, by its quotes)", import->last_line);
+	}
+	add_quoted(line, buf_slice(&text));
+	buf_clear(&text);
+}
+
 static int reject(struct import *import, const char *reason, struct slice email)
 {
 	struct buf line;
@@ -156,7 +172,7 @@ static int reject(struct import *import, const char *reason, struct slice email)
 	}
 	buf_init(&line, 0);
 	buf_add_format(&line, "%zu,", import->line);
-	add_quoted(&line, slice_of(reason));
+	add_reason(import, reason, &line);
 	buf_add_byte(&line, ',');
 	add_quoted(&line, email);
 	buf_add_byte(&line, '\n');
@@ -372,12 +388,32 @@ static int take_header(struct import *import)
 	return code;
 }
 
+/* What is behind the quote is a field of one row, or many rows: it is not for us to say. */
+static int fail_open(struct import *import)
+{
+	int code = flush(import);
+
+	return code != 0
+		? code
+		: ctl_fail(EX_DATAERR,
+			  "%s: line %zu: a quote opens here and is never closed: nothing from "
+			  "line %zu on was read; %llu were added. Close it, or double it "
+			  "where it is part of a text, and run the same again: nothing is "
+			  "added twice",
+			  import->path, import->csv.quote_line, import->csv.row_line,
+			  (unsigned long long)import->added);
+}
+
 static int take(struct import *import, enum csv_step step)
 {
 	if (step == CSV_MORE) {
 		return 0;
 	}
+	if (step == CSV_OPEN) {
+		return fail_open(import);
+	}
 	import->line = import->csv.row_line;
+	import->last_line = import->csv.last_line;
 	if (import->columns == 0) {
 		return step == CSV_BAD ? ctl_fail(EX_DATAERR, "%s: line 1: %s", import->path,
 						 csv_fault(&import->csv))
@@ -486,7 +522,7 @@ static int run(struct import *import)
 		}
 		ctl_print("\n");
 	}
-	return code;
+	return code == 0 && import->rejected > 0 && import->valid == 0 ? EX_DATAERR : code;
 }
 
 int enqueue(struct ctl *ctl)

@@ -44,6 +44,30 @@ def test_a_csv_is_read_once_however_often_it_is_given(shop):
     assert "2" in json.dumps(account)
 
 
+def test_a_quote_that_is_not_closed_is_said_where_it_opened(shop):
+    (shop.directory / "people.csv").write_text('email,name\nann@d1.test,Ann\n"bob@d1.test,Bob\neve@d1.test,Eve\n')
+    text = shop.run("enqueue", "--campaign", "spring", "people.csv", code=65)
+    assert "people.csv: line 3: a quote opens here" in text and "1 were added" in text, text
+    (shop.directory / "people.csv").write_text('email,name\nann@d1.test,Ann\n"bob@d1.test",Bob\neve@d1.test,Eve\n')
+    assert "2 added, 1 already there" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    (shop.directory / "head.csv").write_text('email,"name\nann@d1.test,Ann\n')
+    assert "head.csv: line 1: a quote opens here" in shop.run("enqueue", "--campaign", "spring", "head.csv", code=65)
+
+
+def test_rows_that_a_quote_made_one_are_said_to_be_many(shop):
+    (shop.directory / "people.csv").write_text('email,name\n"bob@d1.test,Bob\neve@d1.test,Eve\nx@d1.test,"X"\nann@d1.test,Ann\n')
+    assert "1 added" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    (_, row) = (shop.directory / "people.csv.rejected.csv").read_text().splitlines()
+    assert row.startswith("2,") and "down to line 4" in row, row
+
+
+def test_a_file_of_which_no_row_can_be_used_is_no_success(shop):
+    (shop.directory / "people.csv").write_text("email,name\nann,Ann\nbob,Bob\n")
+    assert "0 added, 0 already there, 2 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv", code=65)
+    (shop.directory / "none.csv").write_text("email,name\n")
+    assert "0 added" in shop.run("enqueue", "--campaign", "spring", "none.csv")
+
+
 def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
     lines = ['{"email": "ann@d1.test", "vars": {"n": 12.50, "list": [{"a": true}], "é": "ü"}, "engagement": 0.25}',
              "", '{"email": "bob@d1.test"}', '{"email": "eve@d1.test", "name": "Eve"}', "{broken", '{"vars": {}}',

@@ -6,11 +6,14 @@
 
 TestSuite(csv, .fini = no_leaks);
 
-/* Rows as [a|b], bad ones as <line: fault>. */
+/* Rows as [a|b], bad ones as <line: fault>, an end within quotes as <"line>. */
 static void take(const struct csv *csv, enum csv_step step, struct buf *out)
 {
 	if (step == CSV_BAD) {
 		buf_add_format(out, "<%zu: %s>", csv->row_line, csv_fault(csv));
+	}
+	if (step == CSV_OPEN) {
+		buf_add_format(out, "<\"%zu>", csv->quote_line);
 	}
 	for (size_t i = 0; step == CSV_ROW && i < csv->fields; i++) {
 		buf_add_text(out, i == 0 ? "[" : "|");
@@ -48,8 +51,11 @@ Test(csv, rows)
 		{"mark and quote", "\xef\xbb\xbf\"a\",b\n", "[a|b]"},
 		{"empty lines", "\n\na\n\r\nb\n", "[a][b]"},
 		{"behind a quote", "a\n\"b\"c\nd\n", "[a]<2: text behind a closing quote>[d]"},
-		{"not closed", "a\n\"b",
-			"[a]<2: a quote is not closed before the end of the file>"},
+		{"not closed", "a\n\"b", "[a]<\"2>"},
+		{"not closed, in the middle", "a\n\"b\",\"c\nd\"\n\"e\",\n\"f\ng,h\n",
+			"[a][b|c\nd][e|]<\"5>"},
+		{"not closed, of a row of several lines", "\"a\nb\",\"c\nd\n", "<\"2>"},
+		{"closed at the very end", "a\n\"b\"", "[a][b]"},
 		{"nothing", "", ""},
 	};
 
