@@ -4,8 +4,8 @@
  *
  * A row without an id gets one that follows from campaign and address, with the moment the
  * campaign was made: so importing a file twice adds nothing, and the answer to a broken
- * import is to run it again.  A row that cannot be a job is written to FILE.rejected.csv
- * with its line and the reason, and the others go on.
+ * import is to run it again.  A row that cannot be a job goes to rejects.c, with its line
+ * and the reason, and the others go on.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@
 #include "io/digest.h"
 #include "jsonl.h"
 #include "mail/address.h"
+#include "rejects.h"
 
 #define ROWS_MAX 10000
 #define BYTES_MAX (16u << 20)     /* of merge variables in a transaction */
@@ -46,7 +47,7 @@ struct import {
 	uint64_t valid, added, rejected;
 	FILE *file;
 	off_t bytes; /* of the file; 0 = unknown */
-	FILE *rejects;
+	struct rejects *rejects;
 	int64_t started_us;
 };
 
@@ -110,79 +111,10 @@ static int flush(struct import *import)
 	return 0;
 }
 
-static void add_quoted(struct buf *line, struct slice text)
-{
-	buf_add_byte(line, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		buf_add_text(line, text.p[i] == '"' ? "\"" : "");
-		buf_add_byte(line, text.p[i]);
-	}
-	buf_add_byte(line, '"');
-}
-
-/* What the name of the file with the rejected rows begins with. */
-static const char *stem(const struct import *import)
-{
-	return strcmp(import->path, "-") == 0 ? "stdin" : import->path;
-}
-
-static int open_rejects(struct import *import)
-{
-	struct buf path;
-	int code = 0;
-
-	if (import->rejects != NULL) {
-		return 0;
-	}
-	buf_init(&path, 0);
-	buf_add_format(&path, "%s.rejected.csv", stem(import));
-	import->rejects = fopen(buf_string(&path), "we");
-	if (import->rejects == NULL) {
-		code = ctl_fail(EX_CANTCREAT, "cannot write %s: %s", buf_string(&path),
-			err_text(err_system()));
-	} else {
-		(void)fputs("line,reason,email\n", import->rejects);
-	}
-	buf_clear(&path);
-	return code;
-}
-
-/* A row of many lines may be rows behind a quote too many: nobody should have to guess. */
-static void add_reason(const struct import *import, const char *reason, struct buf *line)
-{
-	struct buf text;
-
-	buf_init(&text, 0);
-	buf_add_text(&text, reason);
-	if (import->last_line > import->line) {
-		buf_add_format(
-			&text, " (one row down to line %zu, by its quotes)", import->last_line);
-	}
-	add_quoted(line, buf_slice(&text));
-	buf_clear(&text);
-}
-
 static int reject(struct import *import, const char *reason, struct slice email)
 {
-	struct buf line;
-	int code = open_rejects(import);
-
-	if (code != 0) {
-		return code;
-	}
-	buf_init(&line, 0);
-	buf_add_format(&line, "%zu,", import->line);
-	add_reason(import, reason, &line);
-	buf_add_byte(&line, ',');
-	add_quoted(&line, email);
-	buf_add_byte(&line, '\n');
 	import->rejected++;
-	if (fwrite(line.p, 1, line.n, import->rejects) != line.n) {
-		code = ctl_fail(
-			EX_IOERR, "cannot write the rejected rows: %s", err_text(err_system()));
-	}
-	buf_clear(&line);
-	return code;
+	return rejects_add(import->rejects, import->line, import->last_line, reason, email);
 }
 
 /* False when the text is no number that Postgres takes as a real. */
@@ -495,21 +427,19 @@ static int run(struct import *import)
 	bool standard = strcmp(import->path, "-") == 0;
 	FILE *file = standard ? stdin : fopen(import->path, "rbe");
 	struct stat status;
+	int closed;
 	int code;
 
 	if (file == NULL) {
 		return ctl_fail(
 			EX_NOINPUT, "cannot open %s: %s", import->path, err_text(err_system()));
 	}
+	import->rejects = rejects_new(import->path);
 	import->file = file;
 	import->bytes = !standard && fstat(fileno(file), &status) == 0 ? status.st_size : 0;
 	code = is_jsonl(import) ? read_jsonl(import, file) : read_csv(import, file);
 	if (!standard) {
 		(void)fclose(file);
-	}
-	if (import->rejects != NULL && fclose(import->rejects) != 0 && code == 0) {
-		code = ctl_fail(
-			EX_IOERR, "cannot write the rejected rows: %s", err_text(err_system()));
 	}
 	if (code == 0) {
 		(void)fputs(isatty(STDERR_FILENO) != 0 ? "\n" : "", stderr);
@@ -518,10 +448,12 @@ static int run(struct import *import)
 			(unsigned long long)(import->valid - import->added),
 			(unsigned long long)import->rejected);
 		if (import->rejected > 0) {
-			ctl_print(": %s.rejected.csv says why", stem(import));
+			ctl_print(": %s says why", rejects_path(import->rejects));
 		}
 		ctl_print("\n");
 	}
+	closed = rejects_free(&import->rejects);
+	code = code == 0 ? closed : code;
 	return code == 0 && import->rejected > 0 && import->valid == 0 ? EX_DATAERR : code;
 }
 

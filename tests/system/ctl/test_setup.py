@@ -68,6 +68,23 @@ def test_a_file_of_which_no_row_can_be_used_is_no_success(shop):
     assert "0 added" in shop.run("enqueue", "--campaign", "spring", "none.csv")
 
 
+def test_rejected_rows_are_those_of_the_last_run(shop):
+    people, rejected = shop.directory / "people.csv", shop.directory / "people.csv.rejected.csv"
+    people.write_text("email\nann\nbob@d1.test\n")
+    assert "1 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    people.write_text("email\nann@d1.test\nbob@d1.test\neve\n")
+    assert "1 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    assert [line.split(",")[0] for line in rejected.read_text().splitlines()] == ["line", "4"]
+    people.write_text("email\nann@d1.test\nbob@d1.test\n")
+    assert "0 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    assert not rejected.exists()
+    rejected.write_text("line,reason\nsomebody else's\n")
+    assert "0 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    people.write_text("email\nann\n")
+    assert "move it away" in shop.run("enqueue", "--campaign", "spring", "people.csv", code=73)
+    assert "somebody else's" in rejected.read_text()
+
+
 def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
     lines = ['{"email": "ann@d1.test", "vars": {"n": 12.50, "list": [{"a": true}], "é": "ü"}, "engagement": 0.25}',
              "", '{"email": "bob@d1.test"}', '{"email": "eve@d1.test", "name": "Eve"}', "{broken", '{"vars": {}}',
