@@ -29,6 +29,7 @@
 #define BYTES_MAX (16u << 20)     /* of merge variables in a transaction */
 #define LINE_MAX_BYTES (1u << 20) /* of JSON */
 #define NOWHERE SIZE_MAX
+#define BYTE_ORDER_MARK SLICE("\xef\xbb\xbf")
 
 struct import {
 	struct ctl *ctl;
@@ -380,6 +381,9 @@ static int take_line(struct import *import, struct jsonl *jsonl, struct slice li
 	struct import_row row = {.email = SLICE("")};
 
 	import->line++;
+	if (import->line == 1 && slice_starts(line, BYTE_ORDER_MARK)) {
+		line = slice_from(line, BYTE_ORDER_MARK.n);
+	}
 	if (slice_trim(line).n == 0) {
 		return 0;
 	}

@@ -103,6 +103,16 @@ def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
     connection.close()
 
 
+def test_json_lines_may_begin_with_a_byte_order_mark(shop):
+    lines = '{"email": "ann@d1.test"}\n\ufeff{"email": "bob@d1.test"}\n'
+    (shop.directory / "people.jsonl").write_bytes(("\ufeff" + lines).encode())
+    assert "1 added, 0 already there, 1 rejected" in shop.run("enqueue", "--campaign", "spring", "people.jsonl")
+    (_, row) = (shop.directory / "people.jsonl.rejected.csv").read_text().splitlines()
+    assert row.startswith("2,")
+    (shop.directory / "mark.jsonl").write_bytes("\ufeff\n".encode())
+    assert "0 added, 0 already there, 0 rejected" in shop.run("enqueue", "--campaign", "spring", "mark.jsonl")
+
+
 @pytest.mark.parametrize("words, code, remedy", [
     (["frobnicate"], 64, "help"),
     (["camp", "start", "spring"], 64, "campaign"),
