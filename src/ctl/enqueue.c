@@ -159,11 +159,11 @@ static bool job_id(const struct import *import, const struct address *address, s
 	return true;
 }
 
-/* One row, of whatever file, as a job of the chunk at hand. */
+/* One row, of whatever file, as a job of the chunk at hand.  Blanks around are nobody's. */
 static int add_job(struct import *import, const struct import_row *row)
 {
 	struct address address;
-	enum address_fault fault = address_parse(row->email, &address);
+	enum address_fault fault = address_parse(slice_trim(row->email), &address);
 	struct id id;
 	char engagement[32];
 	char text[ID_TEXT + 1];
@@ -171,10 +171,10 @@ static int add_job(struct import *import, const struct import_row *row)
 	if (fault != ADDRESS_OK) {
 		return reject(import, address_fault_text(fault), row->email);
 	}
-	if (!job_id(import, &address, row->id, &id)) {
+	if (!job_id(import, &address, slice_trim(row->id), &id)) {
 		return reject(import, "the id is no UUID of version 7", row->email);
 	}
-	if (!read_engagement(row->engagement, engagement)) {
+	if (!read_engagement(slice_trim(row->engagement), engagement)) {
 		return reject(import, "the engagement is no number", row->email);
 	}
 	id_text(id, text);

@@ -1,6 +1,7 @@
 """penguinctl from an empty database to mail in the world, and a newcomer's mistakes."""
 import json
 
+import psycopg2
 import pytest
 from ctllib import Ctl
 from mtalib import CONTENT, DOMAIN, Stack
@@ -95,12 +96,29 @@ def test_json_lines_keep_numbers_and_objects(shop, empty_dsn):
         assert f"{added} added" in text and "4 rejected" in text, text
     rejected = (shop.directory / "people.jsonl.rejected.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in rejected] == ["line", "4", "5", "6", "7"]
-    import psycopg2
     connection = psycopg2.connect(empty_dsn)
     with connection.cursor() as cursor:
         cursor.execute("SELECT vars, engagement FROM penguin.jobs WHERE recipient = 'ann@d1.test'")
         assert cursor.fetchone() == ({"n": 12.5, "list": [{"a": True}], "é": "ü"}, 0.25)
     connection.close()
+
+
+def test_blanks_around_what_is_ours_are_nothing(shop, empty_dsn):
+    """Of email, id and engagement; a merge variable is as it was written."""
+    first, second = "01935d2e-5a00-7000-8000-000000000001", "01935d2e-5a00-7000-8000-000000000002"
+    (shop.directory / "people.csv").write_text(
+        f"email , id, engagement ,name\n ann@d1.test ,  {first} , 0.5 , Ann \nbob@d1.test, ,\t,x\n")
+    assert "2 added, 0 already there, 0 rejected" in shop.run("enqueue", "--campaign", "spring", "people.csv")
+    row = {"email": " eve@d1.test ", "id": f" {second}\t", "engagement": 0.25, "vars": {"name": " Eve "}}
+    (shop.directory / "people.jsonl").write_text(json.dumps(row) + "\n")
+    assert "1 added, 0 already there, 0 rejected" in shop.run("enqueue", "--campaign", "spring", "people.jsonl")
+    connection = psycopg2.connect(empty_dsn)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT recipient, id::text, engagement, vars->>'name' FROM penguin.jobs ORDER BY recipient")
+        rows = cursor.fetchall()
+    connection.close()
+    assert rows[0] == ("ann@d1.test", first, 0.5, " Ann ") and rows[1][2:] == (None, "x")
+    assert rows[2] == ("eve@d1.test", second, 0.25, " Eve ")
 
 
 def test_json_lines_may_begin_with_a_byte_order_mark(shop):
