@@ -24,7 +24,6 @@ struct signer;
 /* expire_us: x= is so long after t=; 0 = no x=. */
 struct signer *signer_new(enum signer_kind kind, int64_t expire_us);
 void signer_free(struct signer **signer);
-int64_t signer_expire_us(const struct signer *signer);
 
 /* Octets that signer_sign() will append for this set: exact, before signing. */
 size_t signer_size(const struct signer *signer, const struct key_set *set, struct slice headers,

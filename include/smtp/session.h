@@ -32,6 +32,9 @@
 
 struct session;
 
+/* The least a socket's buffer takes in one go: up to here a body leaves with its dot. */
+enum { SESSION_SMALL_BODY_BYTES = 32768 };
+
 /* Borrowed for the life of the session; all slices too. */
 struct session_target {
 	struct slice host; /* MX name: SNI, log */

@@ -12,7 +12,6 @@
 
 struct signer {
 	enum signer_kind kind;
-	int64_t expire_us;
 	struct native *native;
 	struct reference *reference;
 };
@@ -22,7 +21,6 @@ struct signer *signer_new(enum signer_kind kind, int64_t expire_us)
 	struct signer *signer = MEM_NEW(struct signer);
 
 	signer->kind = kind;
-	signer->expire_us = expire_us;
 	if (kind == SIGNER_NATIVE) {
 		signer->native = native_new(expire_us);
 	} else {
@@ -40,11 +38,6 @@ void signer_free(struct signer **signer)
 	reference_free(&(*signer)->reference);
 	mem_free(*signer);
 	*signer = NULL;
-}
-
-int64_t signer_expire_us(const struct signer *signer)
-{
-	return signer->expire_us;
 }
 
 size_t signer_size(const struct signer *signer, const struct key_set *set, struct slice headers,

@@ -23,9 +23,8 @@
 
 enum {
 	ID_BYTES = 8,
-	SMALL_BODY_BYTES = 32768, /* the least a socket buffer takes in one go */
-	KEEP_BYTES = 16384,       /* of the body's buffer, between messages */
-	DOT_BYTES = 3,            /* ".", CR, LF: the last that is written of a message */
+	KEEP_BYTES = 16384, /* of the body's buffer, between messages */
+	DOT_BYTES = 3,      /* ".", CR, LF: the last that is written of a message */
 };
 
 /* What the owner or the conn has been told already. */
@@ -401,7 +400,7 @@ void session_body(struct session *session, struct slice head, struct slice body)
 	if (stuff(session, head, body)) {
 		dialogue_body(session->dialogue, now_us(session));
 		conn_write_borrow(session->conn, buf_slice(&session->body));
-		if (session->body.n <= SMALL_BODY_BYTES) {
+		if (session->body.n <= SESSION_SMALL_BODY_BYTES) {
 			dialogue_drained(session->dialogue, now_us(session));
 		}
 	} else {

@@ -59,7 +59,6 @@ static void put_spare(struct worker *worker, struct delivery *delivery)
 	delivery->session = NULL;
 	delivery->outlet = NULL;
 	delivery->trouble = FAILURE_NONE;
-	delivery->body_out = false;
 	buf_reset(&delivery->signature);
 	worker->desk.sending--;
 	if (worker->desk.spare.count >= SPARES_MAX) {

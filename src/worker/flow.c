@@ -416,7 +416,9 @@ void flow_pin(struct plan *plan, const struct attempt *ended)
 
 	buf_init(&text, 0);
 	pins_add(&text, &pins);
-	plan->job->keys = intake_keep(plan->job->batch, buf_slice(&text));
+	if (!slice_equal(plan->job->keys, buf_slice(&text))) {
+		plan->job->keys = intake_keep(plan->job->batch, buf_slice(&text));
+	}
 	buf_clear(&text);
 }
 

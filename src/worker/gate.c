@@ -3,7 +3,7 @@
  * will outlast the receiver's answer, so that nobody else can have claimed the job
  * meanwhile, and whether the recipient may still be written to.
  *
- * That the journal has the intent on the disk is the other half of it: delivery.c waits
+ * That the journal has the intent on the disk is the other half of it: launch.c waits
  * for that, and asks here when it is there.
  */
 #include "holds.h"

@@ -19,8 +19,6 @@
 
 #define SIGNING_TURN_US 5000
 
-enum { SMALL_BODY_BYTES = 32768 }; /* leaves with its dot in one write */
-
 static void stand_in(struct delivery *delivery, struct list *line)
 {
 	delivery->line = line;
@@ -107,7 +105,12 @@ static void send_body(struct delivery *delivery)
 {
 	session_body(delivery->session, buf_slice(&delivery->signature),
 		buf_slice(&delivery->message.bytes));
-	delivery->body_out = true;
+}
+
+/* A small one leaves with its dot in one write; a large one while the disk is at work. */
+static bool is_small(const struct delivery *delivery)
+{
+	return delivery->envelope.size_bytes <= SESSION_SMALL_BODY_BYTES;
 }
 
 /* The intent is durable: if the gate lets it, the dot leaves. */
@@ -117,7 +120,7 @@ static void release(struct delivery *delivery)
 		session_abort(delivery->session);
 		return;
 	}
-	if (!delivery->body_out) {
+	if (is_small(delivery)) {
 		send_body(delivery);
 	}
 	session_release(delivery->session);
@@ -127,17 +130,19 @@ static void launch(struct delivery *delivery)
 {
 	if (!sign(delivery)) {
 		session_abort(delivery->session);
-	} else if (logbook_is_durable(delivery->plan)) {
+		return;
+	}
+	if (!is_small(delivery)) {
+		send_body(delivery);
+	}
+	if (logbook_is_durable(delivery->plan)) {
 		release(delivery);
 	} else {
-		if (delivery->envelope.size_bytes > SMALL_BODY_BYTES) {
-			send_body(delivery);
-		}
 		stand_in(delivery, &delivery->outlet->worker->desk.to_release);
 	}
 }
 
-void delivery_sign_some(void *owner)
+void launch_sign_some(void *owner)
 {
 	struct worker *worker = owner;
 	int64_t until_us = time_monotonic_us() + SIGNING_TURN_US;
@@ -153,7 +158,7 @@ void delivery_sign_some(void *owner)
 }
 
 /* Signed in the order of their intents, so those that are durable come first. */
-void delivery_release_some(struct worker *worker)
+void launch_release_some(struct worker *worker)
 {
 	struct list *line = &worker->desk.to_release;
 

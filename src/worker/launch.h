@@ -8,6 +8,9 @@
 
 void launch_go(struct delivery *delivery); /* 354 came */
 
+void launch_sign_some(void *owner);              /* a worker; at most 5 ms of it */
+void launch_release_some(struct worker *worker); /* the disk has got more intents */
+
 /* Its session has ended; where it waits it waits no longer. */
 void launch_cancel(struct delivery *delivery);
 

@@ -1,7 +1,7 @@
 /*
  * The journal as the worker sees it.  An intent is written when 354 came, in the same
  * turn and before the signing, so that the disk works while we sign; the final dot waits
- * until it is durable (delivery.c).  The result is written before the connection is used
+ * until it is durable (launch.c).  The result is written before the connection is used
  * again: the loop has us write before it writes to any socket.
  *
  * A journal that fails is over: no dot leaves any more, what is known goes to Postgres
@@ -29,7 +29,7 @@ struct logbook {
 
 static void on_durable(void *owner)
 {
-	delivery_release_some(owner);
+	launch_release_some(owner);
 }
 
 static void on_room(void *owner)

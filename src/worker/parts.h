@@ -141,7 +141,6 @@ struct delivery {
 	char envid[ID_TEXT + 1]; /* the job's id */
 	int64_t started_us;
 	enum failure trouble; /* ours, found after MAIL: overrides what the session says */
-	bool body_out;
 };
 
 /* plan.c: the memory of jobs at hand */
@@ -151,7 +150,6 @@ void plan_follow(struct plan *plan); /* the configuration in force is its own fr
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
 void plan_skip(struct plan **take, enum outcome state, struct slice reason);
 int64_t job_deadline_us(const struct worker *worker, const struct job *job); /* wall clock */
-int64_t plan_deadline_us(const struct plan *plan); /* wall clock: expires then */
 bool plan_is_over(const struct plan *plan);
 const struct tenant *plan_tenant(const struct plan *plan);
 const struct campaign *plan_campaign(const struct plan *plan);
@@ -197,8 +195,6 @@ void outlet_pick_all(
 extern const struct sessions_events delivery_events;
 struct delivery *delivery_prepare(struct outlet *outlet);
 void delivery_send(struct delivery *delivery, struct session *session);
-void delivery_sign_some(void *owner);              /* a worker */
-void delivery_release_some(struct worker *worker); /* the disk has got more intents */
 void delivery_forget_spares(struct worker *worker);
 
 /* memory.c */

@@ -70,38 +70,18 @@ const struct tenant *plan_tenant(const struct plan *plan)
 	return plan->job->batch->campaign->tenant;
 }
 
-static int64_t lesser(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-/*
- * The signature says when it was first made, at each attempt: one that leaves late must
- * still be good.  The configuration is checked for that, but a reload leaves the signer.
- */
+/* The configuration is checked for it that a signature outlives this. */
 int64_t job_deadline_us(const struct worker *worker, const struct job *job)
 {
-	int64_t lifetime_us = worker->equipment->config->retry.expire_us;
-	int64_t signed_us = signer_expire_us(worker->signer);
+	int64_t most_us = worker->equipment->config->retry.expire_us;
 	int64_t own_us = job->batch->campaign->expires_us;
 
-	if (own_us > 0) {
-		lifetime_us = lesser(lifetime_us, own_us);
-	}
-	if (signed_us > 0) {
-		lifetime_us = lesser(lifetime_us, signed_us - CONFIG_SIGNATURE_REST_US);
-	}
-	return job->first_us + lifetime_us;
-}
-
-int64_t plan_deadline_us(const struct plan *plan)
-{
-	return job_deadline_us(plan->worker, plan->job);
+	return job->first_us + (own_us > 0 && own_us < most_us ? own_us : most_us);
 }
 
 bool plan_is_over(const struct plan *plan)
 {
-	return intake_db_now_us(plan->worker->intake) >= plan_deadline_us(plan);
+	return intake_db_now_us(plan->worker->intake) >= job_deadline_us(plan->worker, plan->job);
 }
 
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)

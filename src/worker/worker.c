@@ -18,6 +18,7 @@
 #include "equipment.h"
 #include "holds.h"
 #include "keys.h"
+#include "launch.h"
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
@@ -263,7 +264,7 @@ bool worker_open(struct loop *loop, const struct config *config, const struct wo
 	list_init(&worker->desk.spare);
 	list_init(&worker->desk.to_sign);
 	list_init(&worker->desk.to_release);
-	timer_init(&worker->desk.signing, loop, delivery_sign_some, worker);
+	timer_init(&worker->desk.signing, loop, launch_sign_some, worker);
 	worker->sessions = sessions_new(loop);
 	worker->shape = shape_new();
 	shape_on_room(worker->shape, outlet_on_room, worker);
