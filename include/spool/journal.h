@@ -7,7 +7,6 @@
  *	WITHDRAWN  the dot did not leave after all
  *	RESULT     what the receiver said; written before anything more is said to it
  *	REPORTED   Postgres has every result up to this sequence number
- *	AT_HAND    the worker before died while it had this job at hand
  *
  * A ticket stands for an INTENT or a RESULT that is not done with yet; the oldest ticket
  * says how far REPORTED may go.
@@ -33,10 +32,7 @@ enum journal_type {
 	JOURNAL_WITHDRAWN = 3,
 	JOURNAL_RESULT = 4,
 	JOURNAL_REPORTED = 5,
-	JOURNAL_AT_HAND = 6,
 };
-
-const char *journal_word(unsigned type); /* "unknown" for others */
 
 struct journal;
 struct ticket;
@@ -82,17 +78,12 @@ struct ticket *journal_result(
 	struct journal *journal, struct ticket **take, const struct attempt *attempt);
 void journal_confirm(struct journal *journal, struct ticket **take);
 
-/* The worker before us died at this. */
-void journal_at_hand(
-	struct journal *journal, const struct id *tenant, const struct id *job, struct slice stage);
-
 /* Writes what there is, now; sync also begins to make it durable. */
 void journal_flush(struct journal *journal);
 void journal_sync(struct journal *journal);
 
 bool journal_dead(const struct journal *journal);
 bool journal_has_room(const struct journal *journal); /* for one more message, whatever its size */
-size_t journal_open_tickets(const struct journal *journal);
 const struct segments_stats *journal_stats(const struct journal *journal);
 
 #endif

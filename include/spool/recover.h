@@ -16,6 +16,7 @@
 #include "spool/entry.h"
 #include "spool/segment.h"
 
+/* Any may be NULL. */
 struct recover_events {
 	/* Each incarnation that wrote, oldest first; what follows is of it. */
 	void (*on_owner)(void *owner, const struct segment_header *header);
@@ -23,26 +24,21 @@ struct recover_events {
 	void (*on_result)(void *owner, const struct entry *entry);
 	/* An intent without an end: the dot may have left. */
 	void (*on_doubt)(void *owner, const struct entry *entry);
-	void (*on_at_hand)(
-		void *owner, const struct id *tenant, const struct id *job, struct slice stage);
-	/* Every record, for those who look (may be NULL, as any of these). */
-	void (*on_record)(void *owner, const struct segment_record *record, uint64_t segment);
 };
 
 struct recover_report {
 	uint64_t last_number; /* of the files that were read; 0 = none */
-	uint64_t segments;
 	uint64_t records;
 	uint64_t torn; /* the last file of an incarnation ended in a record that was not whole */
 };
 
 /*
- * Goes over all segments that are not done (with `done`: over all).  False where one is
- * damaged before its end, or of a newer version; why names the file, the place and what
- * to do.  Nothing that was read before is taken back.
+ * Goes over all segments that are not done.  False where one is damaged before its end,
+ * or of a newer version; why names the file, the place and what to do.  Nothing that was
+ * read before is taken back.
  */
-MUST_USE bool recover_read(struct slice directory, bool done, const struct recover_events *events,
-	void *owner, struct recover_report *ret_report, struct buf *why);
+MUST_USE bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
+	struct recover_report *ret_report, struct buf *why);
 
 /* Sets aside what was read, up to and with that number. */
 MUST_USE struct err recover_done(struct slice directory, uint64_t last_number);

@@ -66,7 +66,6 @@ void segments_flush(struct segments *segments);
 /* Flushes, and begins a sync at once instead of a little later. */
 void segments_sync(struct segments *segments);
 
-uint64_t segments_written(const struct segments *segments); /* sequence numbers; 0 = none */
 uint64_t segments_durable(const struct segments *segments);
 bool segments_dead(const struct segments *segments);
 

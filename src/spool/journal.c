@@ -15,7 +15,6 @@
 enum {
 	PREFIX_BYTES = 8,  /* of a RESULT: the sequence number of its INTENT */
 	CLAIMED_MAX = 200, /* batches in one record */
-	STAGE_MAX = 64,
 };
 
 struct ticket {
@@ -33,20 +32,6 @@ struct journal {
 	uint64_t added;    /* newest sequence number */
 	uint64_t reported; /* as written last */
 };
-
-const char *journal_word(unsigned type)
-{
-	static const char *const words[] = {
-		[JOURNAL_CLAIMED] = "claimed",
-		[JOURNAL_INTENT] = "intent",
-		[JOURNAL_WITHDRAWN] = "withdrawn",
-		[JOURNAL_RESULT] = "result",
-		[JOURNAL_REPORTED] = "reported",
-		[JOURNAL_AT_HAND] = "at_hand",
-	};
-
-	return type < ARRAY_LEN(words) && words[type] != NULL ? words[type] : "unknown";
-}
 
 /* All up to here is reported, or was never to be. */
 static uint64_t mark_of(const struct journal *journal)
@@ -239,19 +224,6 @@ void journal_confirm(struct journal *journal, struct ticket **take)
 	}
 }
 
-void journal_at_hand(
-	struct journal *journal, const struct id *tenant, const struct id *job, struct slice stage)
-{
-	uint64_t seq;
-
-	buf_reset(&journal->payload);
-	buf_add(&journal->payload, id_slice(tenant));
-	buf_add(&journal->payload, id_slice(job));
-	buf_add(&journal->payload, slice_first(stage, STAGE_MAX));
-	seq = segments_add(journal->segments, JOURNAL_AT_HAND, buf_slice(&journal->payload), 0);
-	journal->added = seq != 0 ? seq : journal->added;
-}
-
 void journal_flush(struct journal *journal)
 {
 	segments_flush(journal->segments);
@@ -271,11 +243,6 @@ bool journal_has_room(const struct journal *journal)
 {
 	return segments_room(journal->segments) >=
 		2 * segment_record_size(PREFIX_BYTES + ENTRY_MAX);
-}
-
-size_t journal_open_tickets(const struct journal *journal)
-{
-	return journal->tickets.count;
 }
 
 const struct segments_stats *journal_stats(const struct journal *journal)

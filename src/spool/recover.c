@@ -42,6 +42,7 @@ struct reading {
 	struct buf *why;
 	struct index index;
 	uint64_t seq; /* that the next file of this incarnation must begin with */
+	bool torn;    /* the file that was read last ended in half a record */
 };
 
 static bool map_file(
@@ -77,19 +78,23 @@ static void unmap(struct mapped *mapped)
 
 static bool is_blank(struct slice bytes)
 {
-	size_t n = bytes.n < SEGMENT_HEADER_BYTES ? bytes.n : SEGMENT_HEADER_BYTES;
-
-	while (n > 0 && bytes.p[n - 1] == '\0') {
-		n--;
+	while (bytes.n > 0 && bytes.p[bytes.n - 1] == '\0') {
+		bytes.n--;
 	}
-	return n == 0;
+	return bytes.n == 0;
+}
+
+/* The header is on the disk before the first record is written (segments.c). */
+static bool has_no_record(struct slice bytes)
+{
+	return is_blank(slice_first(slice_from(bytes, SEGMENT_HEADER_BYTES), SEGMENT_RECORD_BYTES));
 }
 
 static bool complain(const struct reading *r, uint64_t number, const char *what)
 {
 	buf_add_format(r->why,
-		"%.*s/%016" PRIx64 ".seg: %s; see penguinctl spool, and move the file out of the "
-		"directory to go on without it: what Postgres was not told of it may be sent again",
+		"%.*s/%016" PRIx64 ".seg: %s; move the file out of the directory to go on without "
+		"it: what Postgres was not told of it may be sent again",
 		(int)r->directory.n, r->directory.p, number, what);
 	return false;
 }
@@ -117,6 +122,7 @@ static void index_record(struct reading *r, const struct segment_record *record)
 {
 	uint64_t reported;
 
+	r->report->records++;
 	switch (record->type) {
 	case JOURNAL_REPORTED:
 		reported = number_in(record->payload);
@@ -131,17 +137,6 @@ static void index_record(struct reading *r, const struct segment_record *record)
 	}
 }
 
-static void tell_at_hand(const struct reading *r, struct slice payload)
-{
-	struct numbers in = {.rest = payload};
-	struct id tenant = numbers_id(&in);
-	struct id job = numbers_id(&in);
-
-	if (!in.failed && r->events->on_at_hand != NULL) {
-		r->events->on_at_hand(r->owner, &tenant, &job, in.rest);
-	}
-}
-
 static void tell_entry(const struct reading *r, struct slice bytes,
 	void (*on_entry)(void *owner, const struct entry *entry))
 {
@@ -152,25 +147,21 @@ static void tell_entry(const struct reading *r, struct slice bytes,
 	}
 }
 
-static void tell_record(struct reading *r, const struct segment_record *record, uint64_t number)
+static void tell_record(struct reading *r, const struct segment_record *record)
 {
-	if (r->events->on_record != NULL) {
-		r->events->on_record(r->owner, record, number);
-	}
-	if (record->type == JOURNAL_AT_HAND) {
-		tell_at_hand(r, record->payload);
-	} else if (record->seq <= r->index.reported) {
+	if (record->seq <= r->index.reported) {
 		return;
-	} else if (record->type == JOURNAL_RESULT) {
+	}
+	if (record->type == JOURNAL_RESULT) {
 		tell_entry(r, slice_from(record->payload, sizeof(uint64_t)), r->events->on_result);
 	} else if (record->type == JOURNAL_INTENT && !has_end(&r->index, record->seq)) {
 		tell_entry(r, record->payload, r->events->on_doubt);
 	}
 }
 
-/* One pass over one file.  False where it is damaged. */
+/* One pass over one file, whose end may be torn if it is the last.  False where it is damaged. */
 static bool walk(struct reading *r, const struct mapped *mapped, bool last,
-	void (*on_record)(struct reading *r, const struct segment_record *record))
+	void (*visit)(struct reading *r, const struct segment_record *record))
 {
 	struct segment_reader reader;
 	struct segment_record record;
@@ -178,32 +169,27 @@ static bool walk(struct reading *r, const struct mapped *mapped, bool last,
 
 	segment_reader_init(&reader, mapped->bytes, mapped->header.first_seq);
 	while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
-		if (on_record != NULL) {
-			on_record(r, &record);
-		} else {
-			tell_record(r, &record, mapped->number);
-		}
+		visit(r, &record);
 	}
 	r->seq = reader.seq;
-	if (step == SEGMENT_TORN && !last) {
+	r->torn = step == SEGMENT_TORN;
+	if (r->torn && !last) {
 		return complain(r, mapped->number, "a record in the middle is damaged");
 	}
-	r->report->torn += step == SEGMENT_TORN && on_record == NULL;
 	return true;
 }
 
 static bool walk_all(struct reading *r, const struct mapped *files, size_t count,
-	void (*on_record)(struct reading *r, const struct segment_record *record))
+	void (*visit)(struct reading *r, const struct segment_record *record))
 {
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && files[i].header.first_seq != r->seq) {
 			return complain(r, files[i].number,
 				"records between it and the file before are missing");
 		}
-		if (!walk(r, &files[i], i + 1 == count, on_record)) {
+		if (!walk(r, &files[i], i + 1 == count, visit)) {
 			return false;
 		}
-		r->report->records += on_record == NULL ? r->seq - files[i].header.first_seq : 0;
 	}
 	return true;
 }
@@ -215,15 +201,16 @@ static bool read_owner(struct reading *r, const struct mapped *files, size_t cou
 
 	r->index = (struct index){.ended = map_new()};
 	fine = walk_all(r, files, count, index_record);
+	r->report->torn += r->torn;
 	if (fine && r->events->on_owner != NULL) {
 		r->events->on_owner(r->owner, &files[0].header);
 	}
-	fine = fine && walk_all(r, files, count, NULL);
+	fine = fine && walk_all(r, files, count, tell_record);
 	map_free(&r->index.ended);
 	return fine;
 }
 
-/* One that was made and never used has no header yet. */
+/* One without a record was never used, whatever became of its header. */
 static bool open_files(struct reading *r, const struct spool_file *files, size_t count,
 	struct mapped *ret_mapped, size_t *ret_count)
 {
@@ -235,7 +222,7 @@ static bool open_files(struct reading *r, const struct spool_file *files, size_t
 		if (!map_file(r->directory, &files[i], mapped)) {
 			return complain(r, files[i].number, err_text(err_system()));
 		}
-		if (is_blank(mapped->bytes)) {
+		if (has_no_record(mapped->bytes)) {
 			unmap(mapped);
 			continue;
 		}
@@ -264,7 +251,6 @@ static bool read_all(struct reading *r, const struct mapped *files, size_t count
 		}
 		from = to;
 	}
-	r->report->segments = count;
 	return true;
 }
 
@@ -280,8 +266,8 @@ static size_t keep_live(struct spool_file *files, size_t count)
 	return kept;
 }
 
-bool recover_read(struct slice directory, bool done, const struct recover_events *events,
-	void *owner, struct recover_report *ret_report, struct buf *why)
+bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
+	struct recover_report *ret_report, struct buf *why)
 {
 	struct reading r = {
 		.directory = directory,
@@ -302,7 +288,7 @@ bool recover_read(struct slice directory, bool done, const struct recover_events
 		buf_add_format(why, "%.*s: %s", (int)directory.n, directory.p, err_text(err));
 		return false;
 	}
-	count = done ? count : keep_live(files, count);
+	count = keep_live(files, count);
 	mapped = mem_array(count + 1, sizeof(*mapped));
 	fine = open_files(&r, files, count, mapped, &opened) && read_all(&r, mapped, opened);
 	ret_report->last_number = count > 0 ? files[count - 1].number : 0;

@@ -35,7 +35,6 @@ struct current {
 	int fd; /* -1 = none yet */
 	uint64_t number;
 	uint64_t at; /* where pending goes */
-	uint64_t first_seq;
 };
 
 struct marks {
@@ -55,7 +54,6 @@ struct segments {
 	struct current current;
 	struct marks marks;
 	struct buf pending;
-	struct buf header;
 	uint64_t reserved;
 	uint64_t spare; /* number of the segment that is ready; 0 = none */
 	uint64_t next_number;
@@ -281,6 +279,22 @@ static void leave_file(struct segments *segments)
 	segments->current.fd = -1;
 }
 
+/* It is on the disk before any record is: a file with records has a whole header. */
+static bool write_header(struct segments *segments, const struct segment_header *header)
+{
+	struct buf bytes;
+	bool written;
+
+	buf_init(&bytes, 0);
+	segment_header_add(&bytes, header);
+	written = write_all(segments, buf_slice(&bytes), 0);
+	buf_clear(&bytes);
+	if (written && segments->settings.sync && fdatasync(segments->current.fd) < 0) {
+		die(segments, err_system());
+	}
+	return written && !segments_dead(segments);
+}
+
 static bool enter_file(struct segments *segments)
 {
 	struct segments_settings *settings = &segments->settings;
@@ -299,7 +313,6 @@ static bool enter_file(struct segments *segments)
 		.fd = open(path, O_WRONLY | O_CLOEXEC),
 		.number = segments->spare,
 		.at = SEGMENT_HEADER_BYTES,
-		.first_seq = header.first_seq,
 	};
 	mem_free(path);
 	segments->spare = 0;
@@ -307,11 +320,9 @@ static bool enter_file(struct segments *segments)
 		die(segments, err_system());
 		return false;
 	}
-	buf_reset(&segments->header);
-	segment_header_add(&segments->header, &header);
 	make_spare(segments);
 	files_expire(settings->directory, settings->keep_bytes, settings->keep_us, header.made_us);
-	return write_all(segments, buf_slice(&segments->header), 0);
+	return write_header(segments, &header);
 }
 
 /* So that a record of this size fits into the current file. */
@@ -366,11 +377,6 @@ uint64_t segments_add_reserved(
 {
 	segments->reserved = less(segments->reserved, reserved);
 	return add(segments, type, payload);
-}
-
-uint64_t segments_written(const struct segments *segments)
-{
-	return segments->marks.written;
 }
 
 uint64_t segments_durable(const struct segments *segments)
@@ -432,7 +438,6 @@ struct segments *segments_open(struct loop *loop, struct disk *disk,
 	segments->sync_fd = -1;
 	segments->next_number = newest_number(settings->directory) + 1;
 	buf_init(&segments->pending, 0);
-	buf_init(&segments->header, 0);
 	timer_init(&segments->linger, loop, on_linger, segments);
 	timer_init(&segments->make, loop, make_spare, segments);
 	later_init(&segments->turn, on_turn, segments);
@@ -493,7 +498,6 @@ void segments_close(struct segments **segments)
 	mem_free((char *)(uintptr_t)gone->settings.node.p);
 	mem_free((char *)(uintptr_t)gone->settings.name.p);
 	buf_clear(&gone->pending);
-	buf_clear(&gone->header);
 	mem_free(gone->full);
 	mem_free(gone);
 }

@@ -122,7 +122,7 @@ struct replay *replay_read(struct worker *worker, struct slice directory, struct
 	replay->arena = arena_new(65536);
 	replay->last = &replay->first;
 	later_init(&replay->step, on_step, replay);
-	if (!recover_read(directory, false, &events, replay, &report, why)) {
+	if (!recover_read(directory, &events, replay, &report, why)) {
 		replay_free(&replay);
 		return NULL;
 	}
