@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include "classify/classify.h"
 #include "pins.h"
 #include "spool/recover.h"
 
@@ -43,7 +42,6 @@ struct replay {
 	struct incarnation *now; /* that is being reported */
 	struct record *record;
 	struct later step;
-	struct id *ids;
 	size_t count;
 	uint64_t last_number;
 };
@@ -131,7 +129,7 @@ struct replay *replay_read(struct worker *worker, struct slice directory, struct
 	return replay;
 }
 
-/* What became of it is not known: the campaign decides. */
+/* An intent says all that is known (launch.c); the campaign decides what becomes of it. */
 static void doubt(struct replay *replay, struct entry *entry)
 {
 	struct worker *worker = replay->worker;
@@ -139,21 +137,20 @@ static void doubt(struct replay *replay, struct entry *entry)
 	struct pins pins = {0};
 	struct buf text;
 
-	attempt->evidence = evidence_of_failure(PHASE_DOT, FAILURE_LOST);
 	attempt->evidence.text = SLICE("the worker ended before the answer to the final dot");
-	attempt->evidence.dot_sent = true;
-	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
 	attempt->at_us = loop_wall_us(worker->loop);
 	ending_decide(worker, attempt);
-	if (outcome_is_final(attempt->state) || attempt->state == OUTCOME_IN_DOUBT) {
-		return;
+	if (attempt->state == OUTCOME_RETRYING) {
+		(void)pins_parse(entry->job.keys, &pins);
+		pins.doubt = true;
+		buf_init(&text, 0);
+		pins_add(&text, &pins);
+		entry->job.keys = arena_slice(replay->arena, buf_slice(&text));
+		buf_clear(&text);
 	}
-	(void)pins_parse(entry->job.keys, &pins);
-	pins.doubt = true;
-	buf_init(&text, 0);
-	pins_add(&text, &pins);
-	entry->job.keys = arena_slice(replay->arena, buf_slice(&text));
-	buf_clear(&text);
+	if (worker->dlog != NULL) { /* results are in it: whoever ended wrote them */
+		dlog_attempt(worker->dlog, attempt);
+	}
 }
 
 static void on_batch_over(void *owner, struct batch *batch)
@@ -179,21 +176,29 @@ static void on_reported(void *owner)
 	loop_later(replay->worker->loop, &replay->step);
 }
 
+static void start_intake(const struct replay *replay)
+{
+	struct id *ids = mem_array(replay->count, sizeof(*ids));
+	size_t n = 0;
+
+	for (const struct incarnation *i = replay->first; i != NULL; i = i->next) {
+		ids[n++] = i->id;
+	}
+	intake_start(replay->worker->intake, ids, n);
+	mem_free(ids);
+}
+
 static void finish(struct replay *replay)
 {
-	struct worker *worker = replay->worker;
 	struct err err = recover_done(replay->directory, replay->last_number);
 
 	if (err_is(err)) { /* it is read again at the next start, and reported again: no harm */
 		log_warning(NULL, "journal_not_set_aside", "why=%s",
 			log_quote(slice_of(err_text(err))));
 	}
-	replay->ids = mem_array(replay->count, sizeof(*replay->ids));
-	replay->count = 0;
-	for (struct incarnation *i = replay->first; i != NULL; i = i->next) {
-		replay->ids[replay->count++] = i->id;
-	}
-	intake_start(worker->intake, replay->ids, replay->count);
+	start_intake(replay);
+	arena_free(&replay->arena); /* it may be large, and the worker lives long */
+	replay->first = NULL;
 }
 
 static void on_step(void *owner)
@@ -242,7 +247,6 @@ void replay_free(struct replay **replay)
 	*replay = NULL;
 	loop_later_cancel(gone->worker->loop, &gone->step);
 	record_close(&gone->record);
-	mem_free(gone->ids);
 	arena_free(&gone->arena);
 	mem_free(gone);
 }

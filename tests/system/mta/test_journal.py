@@ -1,6 +1,8 @@
 """The journal: what a worker that was killed had sent, its successor knows."""
 import collections
+import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -43,6 +45,9 @@ def test_fault_F5_killed_between_dot_and_250_is_in_doubt(stack, policy, account,
         assert list(taken(s).values()) == [lines]
         first = s.attempts(campaign)[0]
         assert (first["attempt_no"], first["phase"], first["flags"]) == (1, "dot", flag)
+        assert first["reply"] == "the worker ended before the answer to the final dot"
+        logged = [json.loads(line) for line in (s.directory / "delivery.log").read_text().splitlines()]
+        assert len(logged) == lines, "the doubt, and what came of it"
         s.shop.account(campaign)
         s.stop()
 
