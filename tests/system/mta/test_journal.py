@@ -2,11 +2,13 @@
 import collections
 import json
 import os
+import pathlib
+import signal
 import subprocess
 import time
 
 import pytest
-from mtalib import WORLD
+from mtalib import MTA, WORLD, is_disk
 
 SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
 THINKS = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    delay: 30s\n"
@@ -138,5 +140,71 @@ def test_fault_F7_killed_ten_times_at_most_one_a_connection_and_flagged(stack):
         assert not lost and not misreported
         assert set(duplicate) <= flagged(s, campaign), "admitted"
         assert len(duplicate) <= 10 * 2 * 10, "ten kills, two connections at each of five sites"
+        s.shop.account(campaign)
+        s.stop()
+
+
+def traced(s, inject, **change):
+    """penguin-mta with a fault at its Nth fdatasync."""
+    with open(s.directory / "mta.log", "ab") as log:
+        return subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:{inject}",
+                                 MTA, "-c", s.write_config(**change)], stderr=log, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+
+
+def child_of(tracer):
+    (child,) = pathlib.Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+    return int(child)
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("size", [10, 100000])
+def test_fault_F4_no_dot_leaves_before_the_disk_has_its_intent(stack, size):
+    """The disk takes eight seconds: the receiver says 354, may get the body, and never the dot."""
+    with stack(config={**FEW, "spool": {"sync": True}}, content={"from": "ann@news.shop.test", "subject": "x", "text": "y" * size}) as s:
+        if not is_disk(s.directory):
+            pytest.skip("the test's directory is in memory: a durable journal is refused there")
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        mta = traced(s, "delay_enter=8000000:when=2+")  # the first makes the first file
+        wait_for(lambda: any("DATA" in json.dumps(e) for e in s.world.events()))
+        time.sleep(2)
+        assert s.world.ledger() == []
+        os.kill(child_of(mta), signal.SIGKILL)
+        mta.wait(20)
+        s.start()
+        assert s.wait(campaign) == {"delivered": 1}
+        assert list(taken(s).values()) == [1]
+        s.stop()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6, 9])
+def test_fault_F16_a_disk_that_fails_ends_the_worker_and_nothing_is_lost(stack, number):
+    """EIO at the Nth fdatasync: no dot leaves any more, what is known goes to Postgres, exit 74; the next start goes on."""
+    with stack(world=WORLD + SLOW, config={**FEW, "spool": {"sync": True}}) as s:
+        if not is_disk(s.directory):
+            pytest.skip("the test's directory is in memory: a durable journal is refused there")
+        campaign = s.campaign()
+        s.enqueue(campaign, people(60, 2))
+        mta = traced(s, f"error=EIO:when={number}")
+        try:
+            assert mta.wait(8) == 74
+            sent = len(s.world.ledger())
+            assert sum(row["state"] == "delivered" for row in s.attempts(campaign)) >= sent - 2
+        except subprocess.TimeoutExpired:  # a file that could not be made is made again: that is no end
+            assert number <= 3
+            os.kill(child_of(mta), signal.SIGTERM)
+            mta.wait(20)
+        s.start()
+        wait_for(lambda: s.log_text().count("postgres_up") == 2)
+        assert s.wait(campaign) == {"delivered": 60}
+        count = taken(s)
+        assert {job for job, n in count.items() if n > 1} <= flagged(s, campaign)
+        assert len(count) == 60 and sum(count.values()) <= 62, "two connections"
         s.shop.account(campaign)
         s.stop()
