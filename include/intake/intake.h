@@ -78,6 +78,9 @@ struct intake_events {
 		struct slice state);
 	void (*on_hold)(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
 		struct slice reason); /* until 0 = until released */
+	/* A worker that was lost says after all that its attempt has ended the job so. */
+	void (*on_evidence)(void *owner, const struct id *tenant, const struct id *job,
+		int attempt_no, enum outcome state);
 	/*
 	 * Somebody declared us dead: nothing may be sent any more, ever.  (A lease that ran
 	 * out unrenewed shows as intake_lease_left_us() 0; when Postgres is back and nobody

@@ -25,8 +25,9 @@ void loop_stop(struct loop *loop);
 /* Runs the turns that pending closes need; for the end of a program or a test. */
 void loop_drain(struct loop *loop);
 
-int64_t loop_now_us(const struct loop *loop);  /* monotonic */
-int64_t loop_boot_us(const struct loop *loop); /* goes on during suspend */
+int64_t loop_now_us(const struct loop *loop); /* monotonic */
+/* Goes on during suspend.  Not the turn's: who stood still in mid-turn must notice at once. */
+int64_t loop_boot_us(const struct loop *loop);
 int64_t loop_wall_us(const struct loop *loop);
 
 /*

@@ -1,6 +1,6 @@
 /*
- * The feeds.  Suppressions and campaign states are read behind a cursor of (xid8,
- * key): rows of transactions that no older one can still precede.  Where transactions
+ * The feeds.  Suppressions, campaign states and evidence are read behind a cursor of
+ * (xid8, key): rows of transactions that no older one can still precede.  Where transactions
  * have no common order (distributed), the cursor is (instant of the change, key), and
  * when all is read it goes back by more than the longest transaction.  Holds are few
  * and are read whole and compared.
@@ -15,6 +15,9 @@
 #include "base/time.h"
 
 enum { FEED_ROWS = 1000, HOLDS_MAX = 10000 };
+
+/* The answers, in the order of the questions. */
+enum { SUPPRESSIONS, CAMPAIGNS, EVIDENCE, HOLDS };
 
 #define FEED_WAIT_US (3 * TIME_SECOND_US)
 #define FEED_OVERLAP_US (60 * TIME_SECOND_US)
@@ -43,40 +46,63 @@ static void set(struct buf *to, struct slice text)
 static void tell_suppressions(struct intake *intake, const struct pg_answer *answer)
 {
 	struct feeds *feeds = &intake->feeds;
-	size_t rows = pg_rows(answer, 0);
+	size_t rows = pg_rows(answer, SUPPRESSIONS);
 
 	for (size_t row = 0; row < rows; row++) {
-		struct id tenant = pg_id(answer, 0, row, 1);
-		bool for_ever = pg_is_null(answer, 0, row, 5);
+		struct id tenant = pg_id(answer, SUPPRESSIONS, row, 1);
+		bool for_ever = pg_is_null(answer, SUPPRESSIONS, row, 5);
 
-		intake->events.on_suppression(intake->owner, &tenant, pg_text(answer, 0, row, 2),
-			pg_text(answer, 0, row, 3),
-			for_ever ? INT64_MAX : pg_number(answer, 0, row, 5));
+		intake->events.on_suppression(intake->owner, &tenant,
+			pg_text(answer, SUPPRESSIONS, row, 2),
+			pg_text(answer, SUPPRESSIONS, row, 3),
+			for_ever ? INT64_MAX : pg_number(answer, SUPPRESSIONS, row, 5));
 	}
 	if (rows > 0) {
-		set(&feeds->suppression_at, pg_text(answer, 0, rows - 1, 0));
-		feeds->suppression_tenant = pg_id(answer, 0, rows - 1, 1);
-		set(&feeds->suppression_address, pg_text(answer, 0, rows - 1, 2));
-		set(&feeds->suppression_stream, pg_text(answer, 0, rows - 1, 3));
+		set(&feeds->suppression_at, pg_text(answer, SUPPRESSIONS, rows - 1, 0));
+		feeds->suppression_tenant = pg_id(answer, SUPPRESSIONS, rows - 1, 1);
+		set(&feeds->suppression_address, pg_text(answer, SUPPRESSIONS, rows - 1, 2));
+		set(&feeds->suppression_stream, pg_text(answer, SUPPRESSIONS, rows - 1, 3));
 	}
 }
 
 static void tell_campaigns(struct intake *intake, const struct pg_answer *answer)
 {
 	struct feeds *feeds = &intake->feeds;
-	size_t rows = pg_rows(answer, 1);
+	size_t rows = pg_rows(answer, CAMPAIGNS);
 
 	for (size_t row = 0; row < rows; row++) {
-		struct id tenant = pg_id(answer, 1, row, 1);
-		struct id campaign = pg_id(answer, 1, row, 2);
+		struct id tenant = pg_id(answer, CAMPAIGNS, row, 1);
+		struct id campaign = pg_id(answer, CAMPAIGNS, row, 2);
 
 		intake->events.on_campaign(
-			intake->owner, &tenant, &campaign, pg_text(answer, 1, row, 3));
+			intake->owner, &tenant, &campaign, pg_text(answer, CAMPAIGNS, row, 3));
 	}
 	if (rows > 0) {
-		set(&feeds->campaign_at, pg_text(answer, 1, rows - 1, 0));
-		feeds->campaign_tenant = pg_id(answer, 1, rows - 1, 1);
-		feeds->campaign = pg_id(answer, 1, rows - 1, 2);
+		set(&feeds->campaign_at, pg_text(answer, CAMPAIGNS, rows - 1, 0));
+		feeds->campaign_tenant = pg_id(answer, CAMPAIGNS, rows - 1, 1);
+		feeds->campaign = pg_id(answer, CAMPAIGNS, rows - 1, 2);
+	}
+}
+
+static void tell_evidence(struct intake *intake, const struct pg_answer *answer)
+{
+	struct feeds *feeds = &intake->feeds;
+	size_t rows = pg_rows(answer, EVIDENCE);
+
+	for (size_t row = 0; row < rows; row++) {
+		struct id tenant = pg_id(answer, EVIDENCE, row, 1);
+		struct id job = pg_id(answer, EVIDENCE, row, 3);
+		enum outcome state;
+
+		if (outcome_parse(pg_text(answer, EVIDENCE, row, 5), &state)) {
+			intake->events.on_evidence(intake->owner, &tenant, &job,
+				(int)pg_number(answer, EVIDENCE, row, 4), state);
+		}
+	}
+	if (rows > 0) {
+		set(&feeds->evidence_at, pg_text(answer, EVIDENCE, rows - 1, 0));
+		feeds->evidence_tenant = pg_id(answer, EVIDENCE, rows - 1, 1);
+		feeds->evidence_attempt = pg_id(answer, EVIDENCE, rows - 1, 2);
 	}
 }
 
@@ -108,12 +134,12 @@ static void note_hold(struct intake *intake, const struct pg_answer *answer, siz
 {
 	struct feeds *feeds = &intake->feeds;
 	struct hold_key key = {
-		.tenant = pg_id(answer, 2, row, 0), .name = pg_text(answer, 2, row, 2)};
-	int64_t until_us = pg_number(answer, 2, row, 4); /* null reads 0 */
+		.tenant = pg_id(answer, HOLDS, row, 0), .name = pg_text(answer, HOLDS, row, 2)};
+	int64_t until_us = pg_number(answer, HOLDS, row, 4); /* null reads 0 */
 	struct hold *hold;
 	struct buf bytes;
 
-	if (!kind_of(pg_text(answer, 2, row, 1), &key.kind)) {
+	if (!kind_of(pg_text(answer, HOLDS, row, 1), &key.kind)) {
 		return;
 	}
 	buf_init(&bytes, 0);
@@ -130,7 +156,7 @@ static void note_hold(struct intake *intake, const struct pg_answer *answer, siz
 	if (hold->until_us != until_us) {
 		hold->until_us = until_us;
 		intake->events.on_hold(
-			intake->owner, &hold->key, true, until_us, pg_text(answer, 2, row, 3));
+			intake->owner, &hold->key, true, until_us, pg_text(answer, HOLDS, row, 3));
 	}
 }
 
@@ -142,7 +168,7 @@ static void tell_holds(struct intake *intake, const struct pg_answer *answer)
 	void *value;
 
 	feeds->round++;
-	for (size_t row = 0; row < pg_rows(answer, 2); row++) {
+	for (size_t row = 0; row < pg_rows(answer, HOLDS); row++) {
 		note_hold(intake, answer, row);
 	}
 	while (map_next(feeds->holds, &at, &key, &value)) {
@@ -172,6 +198,20 @@ static void rewind_campaigns(struct feeds *feeds, struct slice at)
 	feeds->campaign = (struct id){0};
 }
 
+static void rewind_evidence(struct feeds *feeds, struct slice at)
+{
+	set(&feeds->evidence_at, at);
+	feeds->evidence_tenant = (struct id){0};
+	feeds->evidence_attempt = (struct id){0};
+}
+
+static void rewind_to(struct feeds *feeds, struct slice at)
+{
+	rewind_suppressions(feeds, at);
+	rewind_campaigns(feeds, at);
+	rewind_evidence(feeds, at);
+}
+
 /*
  * All was read: begin anew, from before the first page of this pass was asked for.  A
  * row may have been committed behind a page that had passed its instant.
@@ -182,10 +222,15 @@ static void rewind_all(struct feeds *feeds)
 
 	buf_init(&at, 0);
 	buf_add_number(&at, (uint64_t)(feeds->pass_us - FEED_OVERLAP_US));
-	rewind_suppressions(feeds, buf_slice(&at));
-	rewind_campaigns(feeds, buf_slice(&at));
+	rewind_to(feeds, buf_slice(&at));
 	buf_clear(&at);
 	feeds->pass_us = 0;
+}
+
+static bool has_more(const struct pg_answer *answer)
+{
+	return pg_rows(answer, SUPPRESSIONS) == FEED_ROWS ||
+		pg_rows(answer, CAMPAIGNS) == FEED_ROWS || pg_rows(answer, EVIDENCE) == FEED_ROWS;
 }
 
 static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -196,8 +241,9 @@ static bool on_feeds(struct intake *intake, const struct pg_answer *answer, void
 	if (answer->status == PG_DONE) {
 		tell_suppressions(intake, answer);
 		tell_campaigns(intake, answer);
+		tell_evidence(intake, answer);
 		tell_holds(intake, answer);
-		if (pg_rows(answer, 0) == FEED_ROWS || pg_rows(answer, 1) == FEED_ROWS) {
+		if (has_more(answer)) {
 			pause_us = 0;
 		} else if (intake->settings.distributed) {
 			rewind_all(&intake->feeds);
@@ -230,6 +276,11 @@ static void read_feeds(void *owner)
 	pg_add_id(request, &feeds->campaign_tenant);
 	pg_add_id(request, &feeds->campaign);
 	pg_add_number(request, FEED_ROWS);
+	intake_statement(request, distributed ? SQL_EVIDENCE_RECENT : SQL_EVIDENCE_FEED);
+	pg_add_text(request, buf_slice(&feeds->evidence_at));
+	pg_add_id(request, &feeds->evidence_tenant);
+	pg_add_id(request, &feeds->evidence_attempt);
+	pg_add_number(request, FEED_ROWS);
 	intake_statement(request, SQL_HOLD_FEED);
 	pg_add_number(request, HOLDS_MAX);
 	intake_ask(intake, &request, FEED_WAIT_US, on_feeds, NULL);
@@ -247,8 +298,7 @@ void feeds_start(struct intake *intake, struct slice txid)
 	} else {
 		buf_add(&at, txid);
 	}
-	rewind_suppressions(feeds, buf_slice(&at));
-	rewind_campaigns(feeds, buf_slice(&at));
+	rewind_to(feeds, buf_slice(&at));
 	buf_clear(&at);
 	timer_set(&feeds->timer, loop_now_us(intake->loop));
 }
@@ -261,6 +311,7 @@ void feeds_open(struct intake *intake)
 	buf_init(&feeds->suppression_address, 0);
 	buf_init(&feeds->suppression_stream, 0);
 	buf_init(&feeds->campaign_at, 0);
+	buf_init(&feeds->evidence_at, 0);
 	feeds->holds = map_new();
 	timer_init(&feeds->timer, intake->loop, read_feeds, intake);
 }
@@ -280,4 +331,5 @@ void feeds_clear(struct intake *intake)
 	buf_clear(&feeds->suppression_address);
 	buf_clear(&feeds->suppression_stream);
 	buf_clear(&feeds->campaign_at);
+	buf_clear(&feeds->evidence_at);
 }

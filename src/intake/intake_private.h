@@ -77,6 +77,9 @@ struct feeds {
 	struct buf campaign_at;
 	struct id campaign_tenant;
 	struct id campaign;
+	struct buf evidence_at;
+	struct id evidence_tenant;
+	struct id evidence_attempt;
 	struct map *holds;
 	uint32_t round;
 };

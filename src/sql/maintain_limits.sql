@@ -1,9 +1,12 @@
--- Forgets limits that nobody has used for a day, and workers of which nothing is left.
+-- Forgets limits that nobody has used for a day, evidence that all have read since long, and
+-- workers of which nothing is left.
 -- fleet table: limits belong to all tenants
 -- $1 now_us bigint: the database's clock
 -- rows: none
 WITH old_limits AS (
 	DELETE FROM penguin.limits WHERE tat_us < $1::bigint - 86400000000
+), old_evidence AS (
+	DELETE FROM penguin.evidence WHERE changed_at < now() - interval '1 day'
 )
 DELETE FROM penguin.workers w
 WHERE w.state <> 'live' AND w.until < now() - interval '30 days'

@@ -1,7 +1,8 @@
 -- Appends attempts.  An id that is there already is left alone, so a replay is harmless.
 -- Text must be valid UTF-8 without NUL.  All arrays are parallel.
 -- Of a worker that was declared dead they are evidence (flag 2) and change no state: its
--- jobs are somebody else's.  The lock keeps it from being declared so meanwhile.
+-- jobs are somebody else's, who is told of those that have ended (penguin.evidence).  The lock
+-- keeps it from being declared so meanwhile.
 -- $1 tenants uuid[], $2 ids uuid[] (UUIDv7), $3 jobs uuid[], $4 campaigns uuid[],
 -- $5 attempt_nos int[]: 1 for the first, 0 when nothing was offered to anybody
 -- $6 states text[]: of the job after it
@@ -14,6 +15,13 @@
 -- rows: none; the number of rows inserted is in the command tag
 WITH self AS MATERIALIZED (
 	SELECT w.state FROM penguin.workers w WHERE w.id = $25::uuid FOR SHARE
+), late AS (
+	INSERT INTO penguin.evidence (tenant_id, attempt_id, job_id, attempt_no, state)
+	SELECT e.tenant_id, e.id, e.job_id, e.attempt_no, e.state
+	FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $5::int[], $6::text[])
+		AS e (tenant_id, id, job_id, attempt_no, state)
+	WHERE e.state <> 'retrying' AND NOT EXISTS (SELECT FROM self WHERE state <> 'dead')
+	ON CONFLICT DO NOTHING
 )
 INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, state, category,
 	scope, action, phase, code, enhanced, reply, command, provider, site, mx, mx_address,

@@ -101,6 +101,9 @@ static bool may_go(struct plan **plan)
 	case GATE_LEASE:
 		plan_give_back(plan, 0, SLICE(""));
 		return false;
+	case GATE_DONE:
+		plan_known(plan);
+		return false;
 	}
 	return true;
 }
@@ -289,6 +292,9 @@ static void end_aborted(
 	case GATE_HELD:
 	case GATE_LEASE:
 		plan_give_back(&plan, 0, SLICE(""));
+		break;
+	case GATE_DONE:
+		plan_known(&plan);
 		break;
 	case GATE_OPEN:
 		if (trouble == FAILURE_NONE) { /* it opened again meanwhile */

@@ -65,6 +65,9 @@ static bool pass_gate(struct plan *plan)
 	case GATE_LEASE:
 		plan_give_back(&plan, 0, SLICE(""));
 		break;
+	case GATE_DONE:
+		plan_known(&plan);
+		break;
 	}
 	return false;
 }

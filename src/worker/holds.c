@@ -1,6 +1,6 @@
 /*
- * Holds and suppressions at hand.  Suppressions and campaign states are checked in
- * SQL when a job is claimed; only those committed since then matter here, so two
+ * Holds, suppressions and evidence at hand.  Suppressions, campaign states and evidence are
+ * checked in SQL when a job is claimed; only those committed since then matter here, so two
  * generations of half an hour each are kept and the older is dropped: no job is at
  * hand longer than a lease.
  *
@@ -32,6 +32,12 @@ struct suppression {
 	int64_t until_db_us;
 };
 
+/* Of a job that a lost worker had sent: what it says of it after all. */
+struct end {
+	enum outcome state;
+	int attempt_no;
+};
+
 enum { NEWER, OLDER, GENERATIONS };
 
 struct holds {
@@ -40,6 +46,8 @@ struct holds {
 	struct map *holds;                  /* by kind, tenant and name: struct hold */
 	struct map *campaigns[GENERATIONS]; /* that do not run, by campaign_key: a state's word */
 	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
+	struct map *ends[GENERATIONS];      /* by job_key: struct end */
+	struct later look;                  /* evidence came: whose jobs wait here? */
 	struct timer rotate;
 	struct timer expire;
 };
@@ -92,9 +100,9 @@ static void keep_mark(void *mark)
 	(void)mark; /* a word of ours */
 }
 
-static void drop_suppression(void *suppression)
+static void drop(void *value)
 {
-	mem_free(suppression);
+	mem_free(value);
 }
 
 static void on_rotate(void *owner)
@@ -102,7 +110,8 @@ static void on_rotate(void *owner)
 	struct holds *holds = owner;
 
 	generations_rotate(holds->campaigns, keep_mark);
-	generations_rotate(holds->recent, drop_suppression);
+	generations_rotate(holds->recent, drop);
+	generations_rotate(holds->ends, drop);
 	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
 }
 
@@ -209,6 +218,39 @@ static void on_expire(void *owner)
 	}
 }
 
+struct job_key {
+	struct id tenant;
+	struct id job;
+};
+
+static const struct end *find_end(const struct holds *holds, const struct plan *plan)
+{
+	struct job_key key = {plan_tenant(plan)->id, plan->job->id};
+
+	return generations_get(holds->ends, slice_make((const char *)&key, sizeof(key)));
+}
+
+/* What was tried since then is news of its own: jobs_read has the same rule. */
+static bool has_ended(const struct holds *holds, const struct plan *plan)
+{
+	const struct end *end = find_end(holds, plan);
+
+	return end != NULL && end->attempt_no >= plan->job->attempts;
+}
+
+static bool pick_ended(void *owner, struct plan *plan)
+{
+	return has_ended(owner, plan);
+}
+
+/* Once for all that came together. */
+static void look_for_ends(void *owner)
+{
+	struct holds *holds = owner;
+
+	outlet_pick_all(holds->worker, pick_ended, holds);
+}
+
 struct holds *holds_new(struct worker *worker)
 {
 	struct holds *holds = MEM_NEW(struct holds);
@@ -218,6 +260,8 @@ struct holds *holds_new(struct worker *worker)
 	holds->holds = map_new();
 	generations_open(holds->campaigns);
 	generations_open(holds->recent);
+	generations_open(holds->ends);
+	later_init(&holds->look, look_for_ends, holds);
 	timer_init(&holds->rotate, worker->loop, on_rotate, holds);
 	timer_init(&holds->expire, worker->loop, on_expire, holds);
 	timer_set(&holds->rotate, loop_now_us(worker->loop) + GENERATION_US);
@@ -239,7 +283,9 @@ void holds_free(struct holds **holds)
 	identities_free(&(*holds)->identities);
 	map_free(&(*holds)->holds);
 	generations_free((*holds)->campaigns, keep_mark);
-	generations_free((*holds)->recent, drop_suppression);
+	generations_free((*holds)->recent, drop);
+	generations_free((*holds)->ends, drop);
+	loop_later_cancel((*holds)->worker->loop, &(*holds)->look);
 	timer_stop(&(*holds)->rotate);
 	timer_stop(&(*holds)->expire);
 	mem_free(*holds);
@@ -373,6 +419,24 @@ void holds_on_hold(void *owner, const struct hold_key *key, bool held, int64_t u
 	outlet_pick_all(worker, pick_held, &picked);
 }
 
+void holds_on_evidence(void *owner, const struct id *tenant, const struct id *job, int attempt_no,
+	enum outcome state)
+{
+	struct worker *worker = owner;
+	struct holds *holds = worker->holds;
+	struct job_key key = {*tenant, *job};
+	struct end *end = MEM_NEW(struct end);
+
+	*end = (struct end){.state = state, .attempt_no = attempt_no};
+	mem_free(map_put(holds->ends[NEWER], slice_make((const char *)&key, sizeof(key)), end));
+	loop_later(worker->loop, &holds->look);
+}
+
+enum outcome holds_end_of(const struct holds *holds, const struct plan *plan)
+{
+	return find_end(holds, plan)->state;
+}
+
 void holds_check_sources(struct holds *holds)
 {
 	identities_look(holds->identities);
@@ -483,6 +547,9 @@ enum gate holds_ask(struct holds *holds, const struct plan *plan)
 	struct campaign_key key = {plan_tenant(plan)->id, plan_campaign(plan)->id};
 	const void *mark = generations_get(holds->campaigns, key_slice(&key));
 
+	if (has_ended(holds, plan)) {
+		return GATE_DONE;
+	}
 	if (mark == cancelled_mark) {
 		return GATE_CANCELLED;
 	}

@@ -1,6 +1,7 @@
 /*
  * What may not be sent although it is at hand: campaigns that do not run any more,
- * holds by operators, recipients suppressed since they were claimed.  Fed by
+ * holds by operators, recipients suppressed since they were claimed, jobs that a lost
+ * worker has brought to an end, as it says now.  Fed by
  * intake/; asked before MAIL and once more before the final dot.
  */
 #ifndef WORKER_HOLDS_H
@@ -18,6 +19,8 @@ void holds_on_campaign(
 	void *owner, const struct id *tenant, const struct id *campaign, struct slice state);
 void holds_on_hold(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
 	struct slice reason);
+void holds_on_evidence(void *owner, const struct id *tenant, const struct id *job, int attempt_no,
+	enum outcome state);
 
 /* A reload made sources and providers anew: holds them again. */
 void holds_apply(struct holds *holds);
@@ -27,6 +30,9 @@ void holds_check_sources(struct holds *holds);
 
 /* What identities.h says of this source has changed. */
 void holds_apply_source(struct holds *holds, struct slice source);
+
+/* How a job ended of which holds_ask() says GATE_DONE. */
+enum outcome holds_end_of(const struct holds *holds, const struct plan *plan);
 
 enum gate holds_ask(struct holds *holds, const struct plan *plan);
 

@@ -423,12 +423,16 @@ static bool pick_one(void *owner, struct job *job)
 {
 	const struct picking *picking = owner;
 	struct plan *plan = job->plan;
+	enum gate gate;
 
 	if (!picking->pick(picking->owner, plan)) {
 		return false;
 	}
-	if (gate_ask(plan, false) == GATE_CANCELLED) {
+	gate = gate_ask(plan, false);
+	if (gate == GATE_CANCELLED) {
 		plan_skip(&plan, OUTCOME_CANCELLED, SLICE("the campaign was cancelled"));
+	} else if (gate == GATE_DONE) {
+		plan_known(&plan);
 	} else {
 		plan_give_back(&plan, 0, SLICE(""));
 	}

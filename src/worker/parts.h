@@ -149,6 +149,7 @@ void plan_free(struct plan **plan);
 void plan_follow(struct plan *plan); /* the configuration in force is its own from now on */
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag);
 void plan_skip(struct plan **take, enum outcome state, struct slice reason);
+void plan_known(struct plan **take); /* GATE_DONE: it ends as Postgres has it already */
 int64_t job_deadline_us(const struct worker *worker, const struct job *job); /* wall clock */
 bool plan_is_over(const struct plan *plan);
 const struct tenant *plan_tenant(const struct plan *plan);
@@ -207,6 +208,7 @@ enum gate {
 	GATE_CANCELLED,
 	GATE_HELD,  /* campaign paused or held, domain or tenant held */
 	GATE_LEASE, /* too little of the lease is left, or it is lost */
+	GATE_DONE,  /* a lost worker had sent it, as it says now */
 };
 enum gate gate_ask(const struct plan *plan, bool final_dot);
 

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "equipment.h"
+#include "holds.h"
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
@@ -96,5 +97,13 @@ void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)
 void plan_skip(struct plan **take, enum outcome state, struct slice reason)
 {
 	record_skip((*take)->worker->record, (*take)->job, state, reason);
+	plan_free(take);
+}
+
+void plan_known(struct plan **take)
+{
+	struct worker *worker = (*take)->worker;
+
+	record_known(worker->record, (*take)->job, holds_end_of(worker->holds, *take));
 	plan_free(take);
 }

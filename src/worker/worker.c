@@ -87,6 +87,7 @@ static const struct intake_events intake_events = {
 	.on_suppression = holds_on_suppression,
 	.on_campaign = holds_on_campaign,
 	.on_hold = holds_on_hold,
+	.on_evidence = holds_on_evidence,
 	.on_fenced = on_fenced,
 };
 

@@ -220,6 +220,16 @@ static void on_hold(void *owner, const struct hold_key *key, bool held, int64_t 
 	print(held ? "hold" : "hold_released", NULL, key->name);
 }
 
+static void on_evidence(void *owner, const struct id *tenant, const struct id *job, int attempt_no,
+	enum outcome state)
+{
+	(void)owner;
+	(void)tenant;
+	(void)job;
+	(void)attempt_no;
+	print("evidence", NULL, slice_of(outcome_word(state)));
+}
+
 static void on_fenced(void *owner)
 {
 	(void)owner;
@@ -362,7 +372,7 @@ static void open_all(struct cli *cli, const char *dsn)
 	const char name[] = {(char)('a' + args.name % 26)};
 	static const struct pg_events pg_events = {.on_up = on_up, .on_down = on_down};
 	static const struct intake_events intake_events = {
-		choose, on_jobs, on_suppression, on_campaign, on_hold, on_fenced};
+		choose, on_jobs, on_suppression, on_campaign, on_hold, on_evidence, on_fenced};
 	struct pg_settings pg = {.dsn = slice_of(dsn),
 		.application = SLICE("claim-cli"),
 		.statement_timeout_us = 1000 * args.statement_ms};

@@ -35,6 +35,8 @@ def fill(it, recipients):
     query("INSERT INTO penguin.quarantine (tenant_id, job_id, campaign_id, reason) VALUES (%s, %s, %s, %s)",
           it.tenant, uuid7(), campaign, recipients[0])
     it.session.run("domain_learn", [it.tenant], [recipients[0].split("@")[1]], ["gmail"], [""])
+    query("INSERT INTO penguin.evidence (tenant_id, attempt_id, job_id, attempt_no, state) VALUES (%s, %s, %s, 1, 'delivered')",
+          it.tenant, uuid7(), uuid7())
     query("INSERT INTO penguin.logins VALUES (%s, %s)", f"login_of_{it.tenant}"[:60], it.tenant)
     it.campaign_id = campaign
 
@@ -136,7 +138,7 @@ def test_tenant_Q1_only_rows_of_its_own_are_read(app, shop, other):
             cursor.copy_expert(f"COPY (SELECT * FROM penguin.{name}) TO STDOUT", out)
             assert shop.tenant in out.getvalue() and other.tenant not in out.getvalue(), name
     listed = app.query("SELECT login FROM penguin.logins") == [(app.name,)]
-    assert hidden == (["inbox"] if listed else ["inbox", "logins"])
+    assert hidden == (["evidence", "inbox"] if listed else ["evidence", "inbox", "logins"])
     for row in app.query("SELECT c.oid::regclass::text FROM pg_class c WHERE c.relispartition AND c.relkind = 'r' "
                          "AND c.relnamespace = 'penguin'::regnamespace"):
         refused(app, f"SELECT FROM {row[0]}")
@@ -185,7 +187,7 @@ def test_tenant_Q1_functions_of_its_own_see_no_other_row(listed, other):
                  "$$BEGIN INSERT INTO told VALUES ($1); RETURN true; END$$")
     listed.query("CREATE OPERATOR pg_temp.### (RIGHTARG = text, FUNCTION = pg_temp.tell)")
     for name in tables(other.session):
-        if name == "inbox":
+        if name in ("evidence", "inbox"):
             continue
         for look in (f"SELECT count(*) FROM penguin.{name} t WHERE pg_temp.tell(to_jsonb(t)::text)",
                      f"SELECT count(*) FROM penguin.{name} t WHERE OPERATOR(pg_temp.###) tenant_id::text",
@@ -214,6 +216,8 @@ OWN = {
                 "'01935d2e-5a00-7000-8000-000000000001', gen_random_uuid(), gen_random_uuid(), 1, 'bounced', now())",
     "campaign_stats": "(tenant_id, campaign_id, stripe) VALUES (%s, gen_random_uuid(), 1)",
     "quarantine": "(tenant_id, job_id, campaign_id, reason) VALUES (%s, gen_random_uuid(), gen_random_uuid(), '')",
+    "evidence": "(tenant_id, attempt_id, job_id, attempt_no, state)"
+                " VALUES (%s, gen_random_uuid(), gen_random_uuid(), 1, 'delivered')",
     "suppressions": "(tenant_id, address, reason) VALUES (%s, 'a@b.c', 'manual')",
     "domains": "(tenant_id, domain) VALUES (%s, 'b.c')",
     "logins": "(login, tenant_id) VALUES ('somebody', %s)",

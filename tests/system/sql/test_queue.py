@@ -711,6 +711,32 @@ def test_what_had_ended_before_its_campaign_did_is_counted_so(shop, worker, end,
     assert shop.account(campaign) == {"delivered": 4, "bounced": 2, state: 4}
 
 
+@pytest.mark.parametrize("statement", ["evidence_feed", "evidence_recent"])
+def test_what_a_dead_worker_says_of_jobs_that_have_ended_is_fed(shop, worker, statement):
+    """Not what a live one says, nor a retry; each once, however often it is said."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 10)
+    jobs = worker.jobs(worker.claim(key(shop, 10)))
+    begin = shop.session.run("feed_start")[0]
+    at = [begin["txid"] if statement == "evidence_feed" else str(begin["now_us"] - 1000000), NIL, NIL]
+    worker.report(jobs[:3], "delivered", campaign=campaign)
+    assert shop.session.run(statement, *at, 100) == []
+    worker.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", worker.id)
+    worker.report(jobs[3:5], "retrying", campaign=campaign)
+    late = worker.report(jobs[5:9], "delivered", campaign=campaign, attempt_no=2)
+    worker.report(jobs[5:9], "delivered", campaign=campaign, attempt_no=2, ids=late)
+    first = shop.session.run(statement, *at, 3)
+    rest = shop.session.run(statement, first[-1].get("txid") or first[-1]["changed_us"], first[-1]["tenant_id"],
+                            first[-1]["attempt_id"], 3)
+    told = first + rest
+    assert len(first) == 3 and [row["attempt_id"] for row in told] == sorted(late)
+    assert sorted(row["job_id"] for row in told) == sorted(job["id"] for job in jobs[5:9])
+    assert {(row["tenant_id"], row["attempt_no"], row["state"]) for row in told} == {(shop.tenant, 2, "delivered")}
+    shop.session.query("UPDATE penguin.evidence SET changed_at = now() - interval '25 hours' WHERE attempt_id = %s", late[0])
+    shop.session.run("maintain_limits", 0)
+    assert shop.session.value("SELECT count(*) FROM penguin.evidence") == 3
+
+
 @pytest.mark.parametrize("end, state", [("campaign_cancel", "cancelled"), ("campaign_finish", "expired")])
 def test_what_a_lost_worker_reports_behind_the_end_is_evidence(shop, worker, end, state):
     """Its journal is read, or it wakes up, when its campaign has ended and its jobs are counted."""

@@ -1,0 +1,151 @@
+"""Two nodes on one Postgres: one stands still, is cut off or is lost, the other takes over."""
+import collections
+import signal
+import time
+from datetime import datetime
+
+from mtalib import WORLD
+from nodelib import Node, Wire, wait_for
+
+SLOW = "\nrules:\n  - at: mail\n    delay: 200ms\n"
+SHORT = {"lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"}, "timeouts": {"scale": 0.001},
+         "retry": {"first": "1s", "jitter": "0%"}}
+B = "127.0.5.2"
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+def lines_of(s, source):
+    return [line for line in s.world.ledger() if line["source"] == source]
+
+
+def instants(lines):
+    """When the receivers had the dots, in seconds of 1970."""
+    return [datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp() for line in lines]
+
+
+def twice(s):
+    return {job for job, n in collections.Counter(line["job"] for line in s.world.ledger()).items() if n > 1}
+
+
+def flagged(s, campaign, flag=1):
+    return {row["job_id"] for row in s.attempts(campaign) if row["flags"] & flag}
+
+
+def declare_dead(s):
+    """As penguinctl node dead does: an operator knows that the machine is off."""
+    return s.shop.session.query("UPDATE penguin.workers SET state = 'dead' WHERE state = 'live' RETURNING id")
+
+
+def duplicates_counted(s, campaign):
+    return int(s.shop.session.value("SELECT sum(duplicates) FROM penguin.campaign_stats WHERE campaign_id = %s", campaign))
+
+
+def test_fault_F18_a_node_that_stood_still_sends_no_dot_behind_its_lease(stack):
+    """It sleeps with nine messages before their 354; the replies have come when it wakes, its lease is over,
+    and another has sent what it held."""
+    rule = "\nrules:\n  - at: data\n    delay: 1s\n    nth: 10-18\n"
+    with stack(world=WORLD + rule, config=SHORT) as s, Node(s, "b", B) as b:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(60))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 9)
+        time.sleep(0.5)
+        s.mta.send_signal(signal.SIGSTOP)
+        before = len(lines_of(s, "127.0.5.1"))
+        wait_for(lambda: s.shop.session.run("mark_dead", 0))
+        b.start()
+        assert b.check(campaign) == {"delivered": 60}
+        s.mta.send_signal(signal.SIGCONT)
+        assert s.mta.wait(30) == 75, "fenced"
+        assert len(lines_of(s, "127.0.5.1")) == before
+        assert not twice(s)
+        assert s.check(campaign) == {"delivered": 60}
+        b.stop()
+
+
+def test_fault_F18_what_it_had_sent_before_is_evidence(stack):
+    """It sleeps before it could report; the other has some of its jobs at hand when it wakes, and leaves them."""
+    with stack(world=WORLD + SLOW, config=SHORT) as s, Node(s, "b", B, default_site={"connections": 1}) as b:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start(report={"interval": "30s"})
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 60)
+        s.mta.send_signal(signal.SIGSTOP)
+        sent = len(lines_of(s, "127.0.5.1"))
+        assert s.attempts(campaign) == []
+        wait_for(lambda: s.shop.session.run("mark_dead", 0))
+        b.start()
+        s.mta.send_signal(signal.SIGCONT)
+        b.wait(campaign, lambda a: len(lines_of(s, B)) >= 3)
+        assert s.mta.wait(30) == 75
+        assert b.check(campaign, duplicates=True) == {"delivered": 300}
+        assert twice(s) <= flagged(s, campaign)
+        assert len(twice(s)) < sent / 2, "the others were not sent again"
+        assert len(flagged(s, campaign, 2)) >= sent - 9
+        b.stop()
+
+
+def test_fault_F19_a_node_that_comes_back_with_results_cancels_what_was_not_sent_again(stack):
+    """Cut off from Postgres it sends on, and dies.  The other sends its jobs, slowly; then it is back and says
+    which of them were delivered."""
+    lease = {"duration": "60s", "renew": "300ms", "autonomy": "30s"}
+    with stack(world=WORLD + SLOW, config=SHORT) as s, Wire(s.dsn) as wire, \
+            Node(s, "a", "127.0.5.1", dsn=wire.dsn, lease=lease) as a, Node(s, "b", B, default_site={"connections": 1}) as b:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(400))
+        a.start()
+        a.wait(campaign, lambda account: len(s.world.ledger()) >= 20)
+        wire.cut()
+        wait_for(lambda: "postgres_down" in a.log_text())
+        known = sum(row["state"] == "delivered" for row in s.attempts(campaign))
+        wait_for(lambda: len(s.world.ledger()) >= 200)
+        a.kill()
+        unreported = len(lines_of(s, "127.0.5.1")) - known
+        assert unreported >= 100 and declare_dead(s)
+        b.start()
+        b.wait(campaign, lambda account: len(lines_of(s, B)) >= 10)
+        wire.mend()
+        a.start()
+        assert b.wait(campaign, timeout=120) == {"delivered": 400}
+        lost, duplicate, misreported = s.join(campaign)
+        assert not lost and not misreported
+        assert 0 < len(duplicate) < unreported / 2, "what was not begun was not sent again"
+        assert set(duplicate) <= flagged(s, campaign)
+        assert len(duplicate) <= duplicates_counted(s, campaign)
+        s.shop.account(campaign)
+        states = {job: state for job, state in s.final_states(campaign).items()}
+        assert set(states.values()) == {"delivered"}
+        a.stop()
+        b.stop()
+
+
+def test_fault_F20_a_node_cut_off_stops_before_another_may_begin(stack):
+    """Nothing says that Postgres is away: the lease alone ends the sending, and the dots before it."""
+    lease = {"duration": "5s", "renew": "300ms", "autonomy": "4s"}
+    slow = "\nrules:\n  - at: mail\n    delay: 100ms\n"
+    with stack(world=WORLD + slow, config=SHORT) as s, Wire(s.dsn) as wire, \
+            Node(s, "a", "127.0.5.1", dsn=wire.dsn, lease=lease) as a, Node(s, "b", B) as b:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1500))
+        a.start()
+        a.wait(campaign, lambda account: len(s.world.ledger()) >= 20)
+        wire.freeze()
+        frozen = time.time()
+        until = s.shop.session.value("SELECT extract(epoch FROM until)::float8 FROM penguin.workers WHERE node = 'a'")
+        wait_for(lambda: s.shop.session.run("mark_dead", 0))
+        b.start()
+        b.wait(campaign, lambda account: len(lines_of(s, B)) >= 50)
+        wire.mend()
+        assert a.mta.wait(60) == 75, "fenced"
+        assert b.wait(campaign, timeout=120) == {"delivered": 1500}
+        of_a, of_b = instants(lines_of(s, "127.0.5.1")), instants(lines_of(s, B))
+        assert max(of_a) > frozen + 1, "it went on for a while"
+        assert max(of_a) < until < min(of_b)
+        lost, duplicate, misreported = s.join(campaign)
+        assert not lost and not misreported
+        assert set(duplicate) <= flagged(s, campaign)
+        s.shop.account(campaign)
+        b.stop()
