@@ -27,6 +27,7 @@ struct ready {
 	struct slice pool;
 	struct slice tag;
 	int priority;
+	bool careful;  /* of campaigns that want nothing sent twice: on_in_doubt is not retry */
 	unsigned jobs; /* how many are thought to wait: a guess, at least 1 */
 };
 

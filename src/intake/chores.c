@@ -77,6 +77,7 @@ static bool done_sweep(struct intake *intake, const struct pg_answer *answer)
 			.pool = pg_text(answer, 0, row, 2),
 			.tag = pg_text(answer, 0, row, 3),
 			.priority = (int)pg_number(answer, 0, row, 4),
+			.careful = pg_bool(answer, 0, row, 5),
 		};
 
 		if (!pg_is_null(answer, 0, row, 2)) {

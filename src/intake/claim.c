@@ -56,6 +56,7 @@ static bool on_polled(struct intake *intake, const struct pg_answer *answer, voi
 			.pool = pg_text(answer, 0, row, 1),
 			.tag = pg_text(answer, 0, row, 2),
 			.priority = (int)pg_number(answer, 0, row, 3),
+			.careful = pg_bool(answer, 0, row, 5),
 		};
 		int64_t jobs = pg_number(answer, 0, row, 4);
 
@@ -135,13 +136,15 @@ static size_t kind_of(const struct claimer *claimer, const struct pg_answer *ans
 	struct slice pool = pg_text(answer, 0, row, 3);
 	struct slice tag = pg_text(answer, 0, row, 4);
 	int64_t priority = pg_number(answer, 0, row, 5);
+	bool careful = pg_bool(answer, 0, row, 16);
 	size_t i;
 
 	for (i = 0; i < claimer->asked_count; i++) {
 		const struct ready *kind = &claimer->asked[i];
 
-		if (kind->priority == priority && id_equal(kind->tenant, tenant) &&
-			slice_equal(kind->pool, pool) && slice_equal(kind->tag, tag)) {
+		if (kind->priority == priority && kind->careful == careful &&
+			id_equal(kind->tenant, tenant) && slice_equal(kind->pool, pool) &&
+			slice_equal(kind->tag, tag)) {
 			break;
 		}
 	}
@@ -389,6 +392,11 @@ static void claim(struct intake *intake)
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_id(request, &claimer->asked_token);
 	pg_add_null(request); /* the whole backlog */
+	pg_array(request);
+	for (size_t i = 0; i < claimer->asked_count; i++) {
+		pg_item_bool(request, claimer->asked[i].careful);
+	}
+	pg_array_end(request);
 	claimer->claiming = true;
 	intake_ask(intake, &request, POLL_WAIT_US, on_claimed, NULL);
 }

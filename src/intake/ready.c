@@ -63,7 +63,7 @@ static struct slice key_of(struct ready_set *set, const struct ready *kind)
 	buf_reset(&set->key);
 	buf_add(&set->key, id_slice(&kind->tenant));
 	buf_add_number(&set->key, (uint64_t)(unsigned)kind->priority);
-	buf_add_byte(&set->key, '\0');
+	buf_add_byte(&set->key, kind->careful ? '!' : '\0');
 	buf_add(&set->key, kind->pool);
 	buf_add_byte(&set->key, '\0');
 	buf_add(&set->key, kind->tag);

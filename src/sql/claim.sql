@@ -1,4 +1,4 @@
--- Claims jobs, not batches: for each (tenant, pool, tag, priority) up to as many as the
+-- Claims jobs, not batches: for each (tenant, pool, tag, priority, careful) up to as many as the
 -- worker has permits for, from many batches under one token.  A batch larger than what is
 -- left of the permits is split: the first members move to a new leased row, the rest stays
 -- unleased under its old id and in its old place.  Campaigns that do not run, are outside
@@ -22,13 +22,16 @@
 -- $9 since_us bigint: look only at what became due after this; null: at everything.  For a
 --	poll that has seen no backlog: it skips what a long-running reader keeps vacuum from
 --	removing
+-- $10 carefuls boolean[]: of the key; true for the campaigns that want nothing sent twice
+--	(on_in_doubt is not retry), false for the others
 -- rows: tenant_id uuid, id uuid, campaign_id uuid, pool text, tag text, priority int,
 --	state text, size int, leases int, suspect boolean, refiled boolean,
 --	first_leased_us bigint, content_id uuid, content_version int (null: no such
---	content), keys text, lost boolean
+--	content), keys text, lost boolean, careful boolean
 WITH asked AS (
-	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[])
-		WITH ORDINALITY AS k (tenant_id, pool, tag, priority, take, key)
+	SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[],
+			$10::boolean[])
+		WITH ORDINALITY AS k (tenant_id, pool, tag, priority, take, careful, key)
 ), open AS MATERIALIZED (
 	SELECT k.*, coalesce(to_timestamp($9::bigint / 1e6), '-infinity') AS since,
 		c.id AS campaign_id, c.weight, c.content_id, c.content_version,
@@ -37,6 +40,7 @@ WITH asked AS (
 	FROM asked k
 	JOIN penguin.tenants t ON t.tenant_id = k.tenant_id AND t.state = 'active'
 	JOIN penguin.campaigns c ON c.tenant_id = k.tenant_id AND c.state = 'running'
+		AND (c.on_in_doubt <> 'retry') = k.careful
 	WHERE (c.not_before IS NULL OR c.not_before <= now())
 		AND (c.not_after IS NULL OR c.not_after > now())
 		AND EXISTS (SELECT FROM penguin.workers w
@@ -65,7 +69,7 @@ WITH asked AS (
 	WHERE p.ahead < p.take
 	GROUP BY p.key, p.campaign_id
 ), locked AS MATERIALIZED (
-	SELECT o.key, o.take, o.weight, o.draw, o.content_id AS new_content,
+	SELECT o.key, o.take, o.careful, o.weight, o.draw, o.content_id AS new_content,
 		o.content_version AS new_version, b.*,
 		CASE WHEN b.leases >= 3 THEN (b.size + 7) / 8 ELSE b.size END AS bite
 	FROM wanted w
@@ -109,7 +113,7 @@ WITH asked AS (
 	WHERE b.tenant_id = c.tenant_id AND b.id = c.id AND c.n = c.size
 	RETURNING b.tenant_id, b.id, b.campaign_id, b.pool, b.tag, b.priority, b.state, b.size,
 		b.leases, b.suspect, b.refiled, b.first_leased_at, b.content_id,
-		b.content_version, b.keys, b.lost
+		b.content_version, b.keys, b.lost, c.careful
 ), rest AS (
 	UPDATE penguin.batches b
 	SET jobs = c.jobs[c.n + 1:], attempt_no = c.attempt_no[c.n + 1:], due = c.due[c.n + 1:],
@@ -134,5 +138,6 @@ WITH asked AS (
 SELECT x.tenant_id, x.id, x.campaign_id, x.pool, x.tag, x.priority, x.state, x.size, x.leases,
 	x.suspect, x.refiled,
 	(extract(epoch FROM x.first_leased_at) * 1000000)::bigint AS first_leased_us,
-	x.content_id, x.content_version, x.keys, x.lost
-FROM (SELECT * FROM whole UNION ALL SELECT * FROM part) x
+	x.content_id, x.content_version, x.keys, x.lost, x.careful
+FROM (SELECT * FROM whole UNION ALL SELECT p.*, c.careful FROM part p
+	JOIN chosen c ON c.tenant_id = p.tenant_id AND c.split_id = p.id) x

@@ -3,10 +3,10 @@
 -- Go on with the last tenant and campaign of the answer; done when no row comes back.
 -- $1 tenant_id uuid, $2 campaign_id uuid: where to go on; nil and nil at the beginning
 -- $3 limit int: campaigns
--- rows: tenant_id uuid, campaign_id uuid, pool text, tag text, priority int; the last
---	three are null for a campaign without due work
+-- rows: tenant_id uuid, campaign_id uuid, pool text, tag text, priority int (these three null
+--	for a campaign without due work), careful boolean (as in ready_recent)
 WITH RECURSIVE chosen AS MATERIALIZED (
-	SELECT c.tenant_id, c.id AS campaign_id
+	SELECT c.tenant_id, c.id AS campaign_id, c.on_in_doubt <> 'retry' AS careful
 	FROM penguin.campaigns c
 	WHERE c.state = 'running' AND (c.tenant_id, c.id) > ($1::uuid, $2::uuid)
 	ORDER BY c.tenant_id, c.id
@@ -29,7 +29,7 @@ WITH RECURSIVE chosen AS MATERIALIZED (
 		ORDER BY b.pool, b.tag, b.priority, b.not_before
 		LIMIT 1) n
 )
-SELECT c.tenant_id, c.campaign_id, g.pool, g.tag, g.priority
+SELECT c.tenant_id, c.campaign_id, g.pool, g.tag, g.priority, c.careful
 FROM chosen c
 LEFT JOIN group_of g ON g.tenant_id = c.tenant_id AND g.campaign_id = c.campaign_id
 	AND g.not_before <= now()

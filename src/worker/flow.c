@@ -87,6 +87,25 @@ static void take_pins(struct plan *plan)
 	plan->unpinned = job->keys.n > 0 && !pinned;
 }
 
+/*
+ * A worker was lost that had it at hand, and its journal with it: it may have been sent.  Where
+ * the campaign wants nothing sent twice, that is a doubt like any other.
+ */
+static bool end_lost(struct plan *plan)
+{
+	struct attempt attempt = {.evidence = evidence_of_failure(PHASE_DOT, FAILURE_LOST)};
+
+	if (!plan->job->batch->lost || plan_campaign(plan)->on_in_doubt == ON_IN_DOUBT_RETRY) {
+		return false;
+	}
+	attempt.evidence.dot_sent = true;
+	attempt.evidence.text =
+		SLICE("the worker that held it was lost: nobody knows whether it was sent");
+	plan->job->possible_duplicate = plan->job->doubt;
+	flow_finish(&plan, &attempt);
+	return true;
+}
+
 static void begin(struct worker *worker, struct job *job)
 {
 	struct plan *plan = plan_new(worker, job);
@@ -103,6 +122,9 @@ static void begin(struct worker *worker, struct job *job)
 		return;
 	}
 	take_pins(plan);
+	if (end_lost(plan)) {
+		return;
+	}
 	if (plan_is_over(plan)) {
 		plan_skip(&plan, ending_overdue(job), SLICE("its lifetime is over"));
 		return;
@@ -468,6 +490,7 @@ void flow_finish(struct plan **take, struct attempt *attempt)
 		flow_pin(plan, attempt);
 	}
 	logbook_result(plan, attempt);
+	permits_sent(plan->window);
 	record_attempt(plan->worker->record, attempt);
 	plan_free(&plan);
 }

@@ -10,6 +10,10 @@
  * all of it found room and halves when a site was full, so that a backlog for one
  * slow site does not wash through the worker's hands again and again.
  *
+ * Campaigns that want nothing sent twice (on_in_doubt is not retry) are kinds of their own:
+ * what is lost with this worker may have been sent, and nobody sends it again.  So of them
+ * is held what leaves within five seconds, as shaping permits and as the last seconds went.
+ *
  * A kind tagged site:HASH was filed for a site by somebody who knew it; it gets
  * the room that site has here.
  */
@@ -25,6 +29,9 @@
 #define WINDOW_FIRST 500
 #define WINDOW_MOST 8000
 #define HORIZON_US (120 * TIME_SECOND_US)
+#define CAREFUL_US (5 * TIME_SECOND_US)
+#define CAREFUL_LEAST 10 /* while nothing was sent yet */
+#define MEASURE_US TIME_SECOND_US
 #define JOB_BYTES 1024 /* of a job without its variables: a plan, ids, an address */
 #define LEARN 16       /* the last so many jobs say what a kind's jobs weigh */
 #define UNITS_MOST 100000000
@@ -43,6 +50,11 @@ struct load {
 struct window {
 	unsigned jobs;
 	size_t bytes; /* of a job of this kind, about */
+	/* Of a careful kind: */
+	unsigned held;  /* jobs at hand */
+	unsigned sent;  /* since since_us */
+	unsigned ahead; /* as many as went in five seconds, of late */
+	int64_t since_us;
 };
 
 /* What is known of a tenant's weight, for claims. */
@@ -289,23 +301,16 @@ bool permits_room_for_suspended(struct permits *permits)
 		limits->jobs * limits->suspended_share;
 }
 
-static void window_key(
-	struct buf *out, const struct id *tenant, struct slice pool, struct slice tag)
-{
-	buf_add(out, id_slice(tenant));
-	buf_add(out, pool);
-	buf_add_byte(out, 0);
-	buf_add(out, tag);
-}
-
-static struct window *window_of(
-	struct permits *permits, const struct id *tenant, struct slice pool, struct slice tag)
+static struct window *window_of(struct permits *permits, const struct ready *kind)
 {
 	struct buf key;
 	struct window *window;
 
 	buf_init(&key, 0);
-	window_key(&key, tenant, pool, tag);
+	buf_add(&key, id_slice(&kind->tenant));
+	buf_add(&key, kind->pool);
+	buf_add_byte(&key, kind->careful ? '!' : 0);
+	buf_add(&key, kind->tag);
 	window = map_get(permits->windows, buf_slice(&key));
 	if (window == NULL) {
 		window = MEM_NEW(struct window);
@@ -317,11 +322,48 @@ static struct window *window_of(
 	return window;
 }
 
-void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
+static struct window *window_of_job(struct permits *permits, const struct job *job)
 {
 	const struct campaign *campaign = job->batch->campaign;
-	struct window *window =
-		window_of(permits, &campaign->tenant->id, campaign->pool, job->batch->tag);
+
+	return window_of(permits,
+		&(struct ready){
+			.tenant = campaign->tenant->id,
+			.pool = campaign->pool,
+			.tag = job->batch->tag,
+			.careful = campaign->on_in_doubt != ON_IN_DOUBT_RETRY,
+		});
+}
+
+struct window *permits_count(struct permits *permits, const struct job *job)
+{
+	struct window *window = NULL;
+
+	if (job->batch->campaign->on_in_doubt != ON_IN_DOUBT_RETRY) {
+		window = window_of_job(permits, job);
+		window->held++;
+	}
+	return window;
+}
+
+void permits_sent(struct window *window)
+{
+	if (window != NULL) {
+		window->sent++;
+	}
+}
+
+void permits_uncount(struct permits *permits, struct window **window)
+{
+	if (*window != NULL && --(*window)->held == 0) {
+		intake_hurry(permits->worker->intake);
+	}
+	*window = NULL;
+}
+
+void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
+{
+	struct window *window = window_of_job(permits, job);
 
 	window->bytes += (bytes + JOB_BYTES) / LEARN;
 	window->bytes -= window->bytes / LEARN;
@@ -329,9 +371,7 @@ void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
 
 void permits_overflow(struct permits *permits, const struct job *job)
 {
-	const struct campaign *campaign = job->batch->campaign;
-	struct window *window =
-		window_of(permits, &campaign->tenant->id, campaign->pool, job->batch->tag);
+	struct window *window = window_of_job(permits, job);
 
 	window->jobs = window->jobs / 2 > WINDOW_LEAST ? window->jobs / 2 : WINDOW_LEAST;
 }
@@ -342,13 +382,28 @@ static unsigned jobs_for(unsigned units, unsigned weight)
 	return (units + weight - 1) / weight;
 }
 
-/* What shaping would let through soon, whatever the credit says; a job has this weight. */
-static unsigned wanted(struct permits *permits, const struct ready *ready, unsigned weight)
+/* How many may be sent within five seconds, as the last second went; those at hand are of them. */
+static unsigned careful_room(struct permits *permits, struct window *window)
+{
+	int64_t now_us = loop_now_us(permits->worker->loop);
+	int64_t passed_us = now_us - window->since_us;
+
+	if (passed_us >= MEASURE_US) {
+		window->ahead = (unsigned)(window->sent * CAREFUL_US / passed_us);
+		window->sent = 0;
+		window->since_us = now_us;
+	}
+	return window->ahead > CAREFUL_LEAST ? window->ahead : CAREFUL_LEAST;
+}
+
+/* What of `most` shaping would let through soon, whatever the credit says; a job has this weight. */
+static unsigned wanted(
+	struct permits *permits, const struct ready *ready, unsigned weight, unsigned most)
 {
 	struct worker *worker = permits->worker;
 	struct pool *pool = shape_find_pool(worker->shape, ready->pool);
 	struct provider *provider = shape_find_provider(worker->shape, ready->tag);
-	unsigned most = ready->jobs;
+	int64_t horizon_us = ready->careful ? CAREFUL_US : HORIZON_US;
 
 	if (slice_starts(ready->tag, SLICE("site:"))) {
 		unsigned room =
@@ -361,7 +416,21 @@ static unsigned wanted(struct permits *permits, const struct ready *ready, unsig
 		return most < WINDOW_LEAST ? most
 					   : WINDOW_LEAST; /* each is told why, a few at a time */
 	}
-	return pool_permits(pool, provider, loop_now_us(worker->loop), HORIZON_US, most);
+	return pool_permits(pool, provider, loop_now_us(worker->loop), horizon_us, most);
+}
+
+/* Of a careful kind those at hand are the first that permits and rates are for. */
+static unsigned wanted_now(
+	struct permits *permits, const struct ready *ready, struct window *window, unsigned weight)
+{
+	unsigned jobs;
+
+	if (!ready->careful) {
+		return wanted(permits, ready, weight, ready->jobs);
+	}
+	jobs = wanted(permits, ready, weight, careful_room(permits, window));
+	jobs = jobs > window->held ? jobs - window->held : 0;
+	return jobs < ready->jobs ? jobs : ready->jobs;
 }
 
 /* As the tenant's last jobs said; the ordinary weight while there were none. */
@@ -388,9 +457,9 @@ void permits_know(struct permits *permits, const struct tenant *tenant)
 static void fill_ask(struct permits *permits, const struct ready *ready, struct credit_ask *ask)
 {
 	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
-	struct window *window = window_of(permits, &ready->tenant, ready->pool, ready->tag);
+	struct window *window = window_of(permits, ready);
 	unsigned weight = units_of(permits, window->bytes);
-	unsigned jobs = wanted(permits, ready, weight);
+	unsigned jobs = wanted_now(permits, ready, window, weight);
 
 	jobs = jobs < window->jobs ? jobs : window->jobs;
 	*ask = (struct credit_ask){
@@ -438,20 +507,36 @@ static unsigned credit_of(const struct permits *permits, unsigned limit)
 	return permits->units < room ? room - permits->units : 0;
 }
 
+/* Kinds come and go; a window is quickly found again. */
 static void forget_kinds(struct permits *permits)
 {
-	if (map_count(permits->windows) > 100000) {
-		free_values(
-			&permits->windows); /* kinds come and go; a window is quickly found again */
-		permits->windows = map_new();
+	struct map *kept;
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	if (map_count(permits->windows) <= KNOWN_MOST) {
+		return;
 	}
+	kept = map_new();
+	while (map_next(permits->windows, &at, &key, &value)) {
+		struct window *window = value;
+
+		if (window->held > 0) {
+			map_put(kept, key, window);
+		} else {
+			mem_free(window);
+		}
+	}
+	map_free(&permits->windows);
+	permits->windows = kept;
 }
 
 /* From units to jobs; a kind of which all found room may ask for more next time. */
 static unsigned grant(
 	struct permits *permits, const struct ready *ready, const struct credit_ask *ask)
 {
-	struct window *window = window_of(permits, &ready->tenant, ready->pool, ready->tag);
+	struct window *window = window_of(permits, ready);
 	unsigned jobs = jobs_for(ask->granted, units_of(permits, window->bytes));
 
 	if (jobs == window->jobs && window->jobs < WINDOW_MOST) {

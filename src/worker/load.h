@@ -9,6 +9,7 @@
 #include "parts.h"
 
 struct load;
+struct window;
 
 struct permits *permits_new(struct worker *worker);
 void permits_free(struct permits **permits);
@@ -21,6 +22,14 @@ void permits_know(struct permits *permits, const struct tenant *tenant);
  * weigh decides how many of it are claimed.
  */
 void permits_learn(struct permits *permits, const struct job *job, size_t bytes);
+
+/*
+ * A job is at hand from here on: where its campaign wants nothing sent twice, it counts in its
+ * kind (else NULL); it was sent; it is no longer at hand.
+ */
+struct window *permits_count(struct permits *permits, const struct job *job);
+void permits_sent(struct window *window);
+void permits_uncount(struct permits *permits, struct window **window);
 
 /* A job with so many bytes is held from here on: the units that it takes up. */
 unsigned permits_hold(struct permits *permits, size_t bytes);

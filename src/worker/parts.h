@@ -33,6 +33,7 @@ struct keys;
 struct holds;
 struct permits;
 struct load;
+struct window;
 
 /* What came with the configuration and goes with it at a reload. */
 struct equipment {
@@ -94,6 +95,7 @@ struct plan {
 	const struct config_source *relay; /* set: the only way it may go */
 	struct load *tenant_load;
 	struct load *site_load;
+	struct window *window; /* of its kind, where those at hand are counted; or NULL */
 	unsigned units;        /* of the credit, that it takes up */
 	struct slice vars;     /* its own: they may be large, and go before the claim does */
 	unsigned again;        /* times it was put back without an attempt */

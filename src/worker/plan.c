@@ -24,6 +24,7 @@ struct plan *plan_new(struct worker *worker, struct job *job)
 	plan->tenant_load = load_tenant(worker->permits, &plan_tenant(plan)->id);
 	load_add(plan->tenant_load, plan->units);
 	permits_know(worker->permits, plan_tenant(plan));
+	plan->window = permits_count(worker->permits, job);
 	job->plan = plan;
 	worker->at_hand++;
 	return plan;
@@ -41,6 +42,7 @@ void plan_free(struct plan **plan)
 	logbook_withdraw(gone);
 	load_drop(&gone->tenant_load, gone->units);
 	load_drop(&gone->site_load, gone->units);
+	permits_uncount(worker->permits, &gone->window);
 	permits_let_go(worker->permits, gone->units, gone->vars.n);
 	mem_free((char *)(uintptr_t)gone->vars.p);
 	content_unref(&gone->content);

@@ -117,7 +117,8 @@ def work(session, worker, keys, since=None):
     """Claims, reads, reports and closes all of the keys; the ids and when they were claimed."""
     token = str(uuid.uuid4())
     columns = [list(c) for c in zip(*keys)]
-    batches = session.run("claim", *columns, [uuid7() for _ in range(2 * len(keys))], worker, token, since)
+    batches = session.run("claim", *columns, [uuid7() for _ in range(2 * len(keys))], worker, token, since,
+                          [False] * len(keys))
     at = time.time()
     if not batches:
         return [], at

@@ -126,6 +126,39 @@ def test_fault_F13_a_lost_disk_makes_what_was_held_a_possible_duplicate(stack):
         s.stop()
 
 
+@pytest.mark.parametrize("policy", ["assume_sent", "hold"])
+def test_fault_F13_where_nothing_may_come_twice_a_lost_disk_ends_what_was_held(stack, policy):
+    """Five seconds of sending are at hand at most, and the rest of the campaign knows nothing of it."""
+    with stack(world=WORLD + SLOW, config=FEW) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s", policy)
+        s.enqueue(campaign, people(900, 1))
+        s.start(report={"interval": "30s"})
+        begun = time.monotonic()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 60)
+        rate = 60 / (time.monotonic() - begun)
+        time.sleep(1)
+        s.kill()
+        sent = len(s.world.ledger())
+        held = s.account(campaign)["leased"]
+        assert sent <= held <= sent + 10 * rate, "what is at hand, and what was sent and is not reported"
+        os.rename(s.directory / "spool", s.directory / "gone")
+        s.start(report={"interval": "100ms"})
+        account = s.wait(campaign, timeout=120)
+        count = taken(s)
+        assert set(count.values()) == {1}, "nobody gets it twice"
+        ended = [row for row in s.attempts(campaign) if row["state"] != "delivered" or row["flags"]]
+        assert len(ended) == held and {row["flags"] for row in ended} == {4 if policy == "assume_sent" else 0}
+        assert {row["reply"] for row in ended} == {"the worker that held it was lost: nobody knows whether it was sent"}
+        assert len(count) == 900 - held + sent
+        assert account == ({"delivered": 900} if policy == "assume_sent" else {"delivered": 900 - held, "in_doubt": held})
+        if policy == "hold":
+            rows = s.shop.session.run("doubt_list", s.shop.tenant, campaign, 1000)
+            assert {row["job_id"] for row in rows} == {row["job_id"] for row in ended}
+        s.shop.account(campaign)
+        s.stop()
+
+
 def test_fault_F7_killed_ten_times_at_most_one_a_connection_and_flagged(stack):
     with stack(world=WORLD + SLOW, config={**FEW, "default_site": {"connections": 2}}) as s:
         campaign = s.campaign()

@@ -5,6 +5,7 @@ import signal
 import time
 from datetime import datetime
 
+import pytest
 from mtalib import WORLD, merged
 from nodelib import Node, Wire, wait_for
 
@@ -42,6 +43,51 @@ def declare_dead(s):
 
 def duplicates_counted(s, campaign):
     return int(s.shop.session.value("SELECT sum(duplicates) FROM penguin.campaign_stats WHERE campaign_id = %s", campaign))
+
+
+def test_fault_F17_a_node_lost_for_ever_is_replaced_by_another(stack):
+    """What it had sent and not reported, half a second of it, comes again and is flagged."""
+    slow = "\nrules:\n  - at: mail\n    delay: 20ms\n"
+    with stack(world=WORLD + slow, config=SHORT) as s, Node(s, "b", B) as b:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1200))
+        s.start(report={"interval": "500ms"})
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 500)
+        s.kill()
+        sent = len(s.world.ledger())
+        known = sum(row["state"] == "delivered" for row in s.attempts(campaign))
+        wait_for(lambda: s.shop.session.run("mark_dead", 0))
+        b.start()
+        assert b.wait(campaign, timeout=120) == {"delivered": 1200}
+        lost, duplicate, misreported = s.join(campaign)
+        assert not lost and not misreported
+        assert set(duplicate) <= flagged(s, campaign) and len(duplicate) == sent - known
+        assert known > 0 and len(duplicate) <= duplicates_counted(s, campaign)
+        s.shop.account(campaign)
+        b.stop()
+
+
+@pytest.mark.parametrize("policy", ["assume_sent", "hold"])
+def test_fault_F17_where_nothing_may_come_twice_nothing_does(stack, policy):
+    with stack(world=WORLD + SLOW, config=SHORT) as s, Node(s, "b", B) as b:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s", policy)
+        s.enqueue(campaign, people(600))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 100)
+        s.kill()
+        held = s.account(campaign)["leased"]
+        assert 0 < held < 400
+        wait_for(lambda: s.shop.session.run("mark_dead", 0))
+        b.start()
+        account = b.wait(campaign, timeout=120)
+        assert not twice(s)
+        ended = {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 4 or row["state"] == "in_doubt"}
+        assert 0 < len(ended) <= held
+        assert account == ({"delivered": 600} if policy == "assume_sent" else
+                           {"delivered": 600 - len(ended), "in_doubt": len(ended)})
+        s.shop.account(campaign)
+        b.stop()
 
 
 def test_fault_F18_a_node_that_stood_still_sends_no_dot_behind_its_lease(stack):

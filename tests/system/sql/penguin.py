@@ -117,12 +117,13 @@ class Worker:
         rows = self.session.run("worker_start", self.id, "node", name, "test", lease_s * 10**6)
         assert len(rows) == 1
 
-    def claim(self, *keys, token=None, since_us=None):
+    def claim(self, *keys, token=None, since_us=None, careful=False):
         """keys: (tenant, pool, tag, priority, jobs to take)"""
         columns = [list(column) for column in zip(*keys)]
         self.token = token or str(uuid.uuid4())
         splits = [uuid7() for _ in range(2 * len(keys))]
-        batches = self.session.run("claim", *columns, splits, self.id, self.token, since_us)
+        batches = self.session.run("claim", *columns, splits, self.id, self.token, since_us,
+                                   [careful] * len(keys))
         for batch in batches:
             batch["token"] = self.token
         return batches

@@ -102,7 +102,7 @@ def test_without_split_id_a_large_batch_waits(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 10)
     rows = worker.session.run("claim", [shop.tenant], ["default"], ["other"], [10], [4], [],
-                              worker.id, str(uuid.uuid4()), None)
+                              worker.id, str(uuid.uuid4()), None, [False])
     assert rows == []
     assert shop.account(campaign) == {"waiting": 10}
 
@@ -131,7 +131,7 @@ def test_claim_stays_below_the_cost_of_jit(database, shop, worker):
     tenants = [row[0] for row in shop.session.query("SELECT md5(g::text)::uuid::text FROM generate_series(1, 200) g")]
     text = text_of("claim")
     parameters = [tenants, ["default"] * 200, ["other"] * 200, [10] * 200, [500] * 200,
-                  [uuid7() for _ in range(400)], worker.id, str(uuid.uuid4()), None]
+                  [uuid7() for _ in range(400)], worker.id, str(uuid.uuid4()), None, [False] * 200]
     for number in range(len(parameters), 0, -1):
         value = literal(parameters[number - 1])
         text = text.replace(f"${number}::", ("NULL" if value is None else f"'{value}'") + "::")
@@ -371,7 +371,7 @@ def test_tenant_Q3_a_long_running_reader_does_not_slow_the_queue(database, shop,
         shop.enqueue(campaign, 500)
         poll = blocks(session, "ready_recent", now_us() - 10**6, 1000)
         take = blocks(session, "claim", [shop.tenant], ["default"], ["other"], [10], [500], [uuid7(), uuid7()],
-                      worker.id, str(uuid.uuid4()), None)
+                      worker.id, str(uuid.uuid4()), None, [False])
         sweep = blocks(session, "ready_sweep", NIL, NIL, 100)
         batches = worker.claim(key(shop, 1000))
         jobs = members(worker, batches)
@@ -864,6 +864,26 @@ def test_tenant_Q9_feeds_hide_what_is_not_settled(database, shop):
     shop.session.run("campaign_pause", shop.tenant, campaign, "why")
     rows = shop.session.run("campaign_feed", start, NIL, NIL, 10)
     assert [(r["id"], r["state"]) for r in rows] == [(campaign, "paused")]
+
+
+def test_campaigns_that_want_nothing_twice_are_claimed_apart(shop, worker):
+    """A kind of their own: how much of it is leased is not what is leased of the others."""
+    plain = shop.campaign()
+    shop.enqueue(plain, 30)
+    careful = [shop.campaign(), shop.campaign()]
+    for policy, campaign in zip(("assume_sent", "hold"), careful):
+        shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s WHERE id = %s", policy, campaign)
+        shop.enqueue(campaign, 30)
+    assert {(r["jobs"], r["careful"]) for r in shop.session.run("ready_recent", now_us() - 5 * 10**6, 1000)} == {
+        (30, False), (60, True)}
+    assert {(r["campaign_id"], r["careful"]) for r in shop.session.run("ready_sweep", NIL, NIL, 10)} == {
+        (plain, False), (careful[0], True), (careful[1], True)}
+    batches = worker.claim(key(shop, 7), careful=True)
+    assert sum(b["size"] for b in batches) == 7 and {b["careful"] for b in batches} == {True}
+    assert {b["campaign_id"] for b in batches} <= set(careful)
+    batches = worker.claim(key(shop, 100))
+    assert [(b["campaign_id"], b["size"], b["careful"]) for b in batches] == [(plain, 30, False)]
+    assert sum(b["size"] for b in worker.claim(key(shop, 100), careful=True)) == 53
 
 
 def test_ready(shop, worker):

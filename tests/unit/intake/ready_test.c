@@ -32,7 +32,7 @@ static unsigned jobs(const struct ready_set *set, const struct ready *of)
 
 	for (size_t i = 0; i < n; i++) {
 		if (id_equal(kinds[i].tenant, of->tenant) && slice_equal(kinds[i].tag, of->tag) &&
-			kinds[i].priority == of->priority) {
+			kinds[i].priority == of->priority && kinds[i].careful == of->careful) {
 			return kinds[i].jobs;
 		}
 	}
@@ -43,8 +43,9 @@ Test(ready, kinds_differ_by_every_part)
 {
 	struct ready_set *set = ready_set_new(100);
 	struct ready kinds[] = {kind(1, "gmail", 10), kind(2, "gmail", 10), kind(1, "yahoo", 10),
-		kind(1, "gmail", 0)};
+		kind(1, "gmail", 0), kind(3, "gmail", 10), kind(3, "gmail", 10)};
 
+	kinds[5].careful = true;
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 			ready_set_note(set, &kinds[i], (unsigned)i + 1);

@@ -30,7 +30,7 @@ Test(statements, each_is_embedded_under_its_name)
 
 Test(statements, parameters_are_counted)
 {
-	cr_expect_eq(sql_statements[SQL_CLAIM].parameters, 9);
+	cr_expect_eq(sql_statements[SQL_CLAIM].parameters, 10);
 	cr_expect_eq(sql_statements[SQL_REPORT].parameters, 27);
 	cr_expect_eq(sql_statements[SQL_FEED_START].parameters, 0);
 	for (int i = 0; i < SQL_STATEMENTS; i++) {
