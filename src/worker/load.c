@@ -495,13 +495,16 @@ static void count_siblings(struct credit_ask *asks, size_t count)
 	map_free(&first);
 }
 
-/* Units that may come: of the limit, of what the DNS bears, of memory.  Something may, always. */
+/*
+ * Units that may come: of the limit, of what the DNS bears, of memory; of that something may,
+ * always.  None while no dot may leave: it would only be kept from others.
+ */
 static unsigned credit_of(const struct permits *permits, unsigned limit)
 {
 	struct worker *worker = permits->worker;
 	unsigned room = (unsigned)resolver_room(worker->resolver, limit);
 
-	if (worker->at_hand > 0 && memory_is_full(worker)) {
+	if (!gate_flows(worker) || (worker->at_hand > 0 && memory_is_full(worker))) {
 		return 0;
 	}
 	return permits->units < room ? room - permits->units : 0;

@@ -34,7 +34,10 @@ static void on_durable(void *owner)
 
 static void on_room(void *owner)
 {
-	outlet_run_all(owner);
+	struct worker *worker = owner;
+
+	outlet_run_all(worker);
+	intake_hurry(worker->intake);
 }
 
 static void on_dead(void *owner, struct err err)

@@ -159,6 +159,33 @@ def test_fault_F13_where_nothing_may_come_twice_a_lost_disk_ends_what_was_held(s
         s.stop()
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "small", place], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("mounting a file system is not permitted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_without_room_for_the_journal_nothing_is_claimed(stack, small_disk):
+    """Others have room; what this one held would wait for nothing.  When there is room it goes on by itself."""
+    with stack(config={**FEW, "spool": {"directory": str(small_disk / "spool"), "sync": False}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(40))
+        (small_disk / "other").write_bytes(b"x" * 3_500_000)
+        s.start()
+        wait_for(lambda: "postgres_up" in s.log_text())
+        time.sleep(2)
+        assert s.account(campaign) == {"waiting": 40} and s.world.ledger() == []
+        (small_disk / "other").unlink()
+        assert s.check(campaign) == {"delivered": 40}
+        assert {row["attempt_no"] for row in s.attempts(campaign)} == {1}
+        s.stop()
+
+
 def test_fault_F7_killed_ten_times_at_most_one_a_connection_and_flagged(stack):
     with stack(world=WORLD + SLOW, config={**FEW, "default_site": {"connections": 2}}) as s:
         campaign = s.campaign()
