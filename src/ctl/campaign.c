@@ -26,6 +26,7 @@ static const char *const states[] = {"waiting", "leased", "retrying", "in_doubt"
 #define COLUMN_COMMITTED 12
 #define COLUMN_STATES 13
 #define COLUMN_PREFLIGHT 23
+#define COLUMN_DUPLICATES 24
 #define EXPIRE_MAX_US (30 * 86400 * TIME_SECOND_US)
 
 static int find(struct ctl *ctl, char tenant[ID_TEXT + 1], char id[ID_TEXT + 1])
@@ -293,6 +294,10 @@ static int64_t print_campaign(struct ctl *ctl, size_t row)
 		}
 	}
 	ctl_print("  %-12s %12lld\n", "committed", (long long)all);
+	if (number_at(ctl, row, COLUMN_DUPLICATES) != 0) {
+		ctl_print("  possible duplicates: %lld\n",
+			(long long)number_at(ctl, row, COLUMN_DUPLICATES));
+	}
 	print_forced(pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));
 	if (isatty(STDOUT_FILENO) != 0) {
 		print_bar(all - open, all);
@@ -312,6 +317,8 @@ static void print_json(struct ctl *ctl, size_t row)
 		buf_add_format(&json, ",\"%s\":%s", states[i],
 			pg_sync_text(ctl->pg, row, COLUMN_STATES + (int)i));
 	}
+	buf_add_format(&json, ",\"possible_duplicates\":%s",
+		pg_sync_text(ctl->pg, row, COLUMN_DUPLICATES));
 	if (!pg_sync_is_null(ctl->pg, row, COLUMN_PREFLIGHT)) {
 		buf_add_format(
 			&json, ",\"preflight\":%s", pg_sync_text(ctl->pg, row, COLUMN_PREFLIGHT));

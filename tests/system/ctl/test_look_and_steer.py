@@ -52,7 +52,9 @@ def test_explain_queue_and_nodes_tell_where_a_job_is(stack):
     shown = rows(stack.ctl.run("explain", job, "--json"))
     assert shown[0]["state"] == "retrying" and shown[1]["code"] == 450
     (line,) = rows(stack.ctl.run("queue", "--json"))
-    assert line["state"] == "retrying" and line["jobs"] == 1
+    assert line["state"] == "retrying" and line["jobs"] == 1 and line["lost"] == 0
+    stack.shop.session.query("UPDATE penguin.batches SET lost = true")
+    assert rows(stack.ctl.run("queue", "--json"))[0]["lost"] == 1
     assert "retrying" in stack.ctl.run("queue")
     assert [n["state"] for n in rows(stack.ctl.run("node", "list", "--json"))] == ["live"]
     stack.ctl.run("verify")
@@ -227,6 +229,8 @@ def test_doubt_is_ended_once_by_whoever_comes_first(database, tmp_path):
         ctl.run("doubt", "retry", "--campaign", campaign, code=65)
         sent = collections.Counter(line["job"] for line in stack.world.ledger())
         assert sent == {jobs[0]: 1, jobs[1]: 1, jobs[2]: 2, jobs[3]: 2}
+        assert "possible duplicates: 2" in ctl.run("campaign", "show", campaign)
+        assert json.loads(ctl.run("campaign", "show", campaign, "--json"))["possible_duplicates"] == 2
         ctl.run("verify")
         stack.stop()
 
