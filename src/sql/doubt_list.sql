@@ -4,9 +4,15 @@
 -- $2 campaign_id uuid (null: all of the tenant)
 -- $3 limit int
 -- rows: job_id uuid, campaign_id uuid, campaign text, recipient text, at_us bigint, source text,
---	mx text, attempt_no int
+--	mx text, attempt_no int, evidence text (how it ended, as a worker says after all that
+--	was lost; or '')
 SELECT a.job_id, c.id AS campaign_id, c.name AS campaign, j.recipient,
-	(extract(epoch FROM a.at) * 1000000)::bigint AS at_us, a.source, a.mx, a.attempt_no
+	(extract(epoch FROM a.at) * 1000000)::bigint AS at_us, a.source, a.mx, a.attempt_no,
+	coalesce((SELECT x.state FROM penguin.attempts x
+		WHERE x.tenant_id = a.tenant_id AND x.job_id = a.job_id AND x.flags & 2 <> 0
+			AND x.state NOT IN ('retrying', 'in_doubt')
+		ORDER BY x.id DESC
+		LIMIT 1), '') AS evidence
 FROM penguin.campaigns c
 JOIN penguin.attempts a ON a.tenant_id = c.tenant_id AND a.campaign_id = c.id
 	AND a.state = 'in_doubt'

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from claimlib import claim_jobs
-from penguin import NIL as NOBODY, Session, Shop, now_us, uuid7
+from penguin import NIL as NOBODY, Session, Shop, Worker, now_us, uuid7
 
 MANY = 2500
 
@@ -155,6 +155,25 @@ def test_feeds_tell_of_suppressions_and_holds(shop, run, distributed):
          ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")],
         [("suppression", "a@b.example"), ("suppression", "@c.example"), ("hold", "gmail"),
          ("suppression_lifted", "a@b.example"), ("hold_released", "gmail")])
+
+
+@pytest.mark.parametrize("distributed", [0, 1])
+def test_feeds_tell_of_evidence(database, shop, run, distributed):
+    """What a dead worker says of jobs that have ended, and of those alone."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 3)
+    lost = Worker(database, "lost")
+    jobs = lost.jobs(lost.claim((shop.tenant, "default", "other", 10, 3)))
+    shop.session.query("UPDATE penguin.workers SET state = 'dead'")
+    cli = run(run_ms=3000, distributed=distributed)
+    time.sleep(0.7)
+    for job, state in zip(jobs, ("delivered", "retrying", "bounced")):
+        lost.report([job], state, campaign=campaign)
+    told = [line["text"] for line in cli.finish() if line["event"] == "evidence"]
+    if distributed:  # an overlap tells again
+        told = list(dict.fromkeys(told))
+    assert told == ["delivered", "bounced"]
+    lost.session.close()
 
 
 def test_two_holds_of_a_campaign_stand_each_by_itself(shop, run):
