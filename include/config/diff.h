@@ -17,6 +17,12 @@ void config_settings_diff(
 	const struct config_settings *before, const struct config_settings *after, struct buf *out);
 
 /*
+ * "key: value" lines of what all nodes should have alike, sorted: without what belongs to
+ * the machine (its name, addresses, paths, sizes).
+ */
+void config_settings_shared(const struct config_settings *settings, struct buf *out);
+
+/*
  * The keys that wait for a restart, by name, with a blank between: whose value is not the
  * one that the program started with, and that a reload does not apply.
  */

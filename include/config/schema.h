@@ -46,6 +46,7 @@ enum {
 	CONFIG_REQUIRED = 2,  /* there is no default: it must be given */
 	CONFIG_SHORTHAND = 4, /* of a table: `name: value` sets the entry's first key */
 	CONFIG_RESTART = 8,   /* a reload does not apply it; the manual says "restart" */
+	CONFIG_LOCAL = 16, /* the machine's own, with all below it: other nodes may have another */
 };
 
 struct config_list {

@@ -23,15 +23,16 @@ static const struct config_schema log_schema = SCHEMA_OF(log_keys, enum log_leve
 static const struct config_key postgres_keys[] = {
 	{"dsn", CONFIG_STRING, AT(dsn), "dbname=penguin", NULL, NULL, NULL,
 		.doc = "The database, as a libpq connection string or URI, without a password.",
-		.flags = CONFIG_RESTART},
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"password_file", CONFIG_PATH, AT(password_file), NULL, NULL, NULL, NULL,
-		.doc = "The file with the password of the database user.", .flags = CONFIG_RESTART},
+		.doc = "The file with the password of the database user.",
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"distributed", CONFIG_BOOL, AT(distributed), "false", NULL, NULL, NULL,
 		.doc = "One transaction a tenant, for servers that spread tenants over machines.",
 		.flags = CONFIG_RESTART},
 	{"listen", CONFIG_BOOL, AT(listen), "true", NULL, NULL, NULL,
 		.doc = "Use LISTEN as a hint that work came; off behind PgBouncer.",
-		.flags = CONFIG_RESTART},
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"poll_busy", CONFIG_DURATION, AT(poll_busy_us), "50ms", "10ms", "1m", NULL,
 		.doc = "How often a worker looks for new work while there is some.",
 		.flags = CONFIG_RESTART},
@@ -57,9 +58,11 @@ static const char *const source_words[] = {"off", "warn", "require", NULL};
 #define AT(member) offsetof(struct config_dns, member)
 static const struct config_key dns_keys[] = {
 	{"servers", CONFIG_ADDRESS_PORT, AT(servers), NULL, NULL, NULL, NULL,
-		.doc = "Resolvers to ask; those of the system if empty.", .flags = CONFIG_LIST},
+		.doc = "Resolvers to ask; those of the system if empty.",
+		.flags = CONFIG_LOCAL | CONFIG_LIST},
 	{"allow_remote", CONFIG_BOOL, AT(allow_remote), "false", NULL, NULL, NULL,
-		.doc = "Whether resolvers off this machine may be named in servers."},
+		.doc = "Whether resolvers off this machine may be named in servers.",
+		.flags = CONFIG_LOCAL},
 	{"timeout", CONFIG_DURATION, AT(timeout_us), "3s", "10ms", "1m", NULL,
 		.doc = "How long to wait for the answer to one query."},
 	{"attempts", CONFIG_COUNT, AT(attempts), "3", "1", "10", "queries",
@@ -95,7 +98,8 @@ static const char *const check_words[] = {"off", "on", "required", NULL};
 #define AT(member) offsetof(struct config_keys, member)
 static const struct config_key keys_keys[] = {
 	{"directory", CONFIG_PATH, AT(directory), "/etc/penguin-mta/keys", NULL, NULL, NULL,
-		.doc = "The DKIM private keys, TENANT-UUID/DOMAIN/SELECTOR.pem below it."},
+		.doc = "The DKIM private keys, TENANT-UUID/DOMAIN/SELECTOR.pem below it.",
+		.flags = CONFIG_LOCAL},
 	{"signer", CONFIG_ENUM, AT(signer), "native", NULL, NULL, NULL,
 		.doc = "What signs: our own signer, or libopendkim.", .words = signer_words},
 	{"check_dns", CONFIG_ENUM, AT(check_dns), "required", NULL, NULL, NULL,
@@ -115,7 +119,7 @@ static const struct config_schema keys = SCHEMA_OF(keys_keys, struct config_keys
 #define AT(member) offsetof(struct config_delivery, member)
 static const struct config_key delivery_keys[] = {
 	{"log", CONFIG_PATH, AT(log), "/var/log/penguin-mta/delivery.log", NULL, NULL, NULL,
-		.doc = "The delivery log, one JSON line an attempt."},
+		.doc = "The delivery log, one JSON line an attempt.", .flags = CONFIG_LOCAL},
 	{"redirect", CONFIG_HOST_PORT, AT(redirect), NULL, NULL, NULL, NULL,
 		.doc = "A host that gets all mail, whoever it is for: for staging."},
 	{"port", CONFIG_PORT, AT(port), "25", NULL, NULL, NULL,
@@ -183,7 +187,8 @@ static const struct config_key limit_keys[] = {
 	{"connections", CONFIG_COUNT, AT(connections), "2000", "1", "100000", "connections",
 		.doc = "How many SMTP connections a worker has open."},
 	{"memory", CONFIG_SIZE, AT(memory_bytes), "512MiB", "32MiB", "1024GiB", NULL,
-		.doc = "A worker that uses more memory claims no more jobs until it has shrunk."},
+		.doc = "A worker that uses more memory claims no more jobs until it has shrunk.",
+		.flags = CONFIG_LOCAL},
 	{"message", CONFIG_SIZE, AT(message_bytes), "10MiB", "16KiB", "100MiB", NULL,
 		.doc = "The largest message that is composed."},
 	{"unreported", CONFIG_COUNT, AT(unreported), "5000", "1", "100000", "results",
@@ -214,17 +219,19 @@ static const struct config_schema lease = SCHEMA_OF(lease_keys, struct config_le
 static const struct config_key spool_keys[] = {
 	{"directory", CONFIG_PATH, AT(directory), "/var/lib/penguin-mta/spool", NULL, NULL, NULL,
 		.doc = "Where the journal is: a local disk, of this node's alone.",
-		.flags = CONFIG_RESTART},
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"sync", CONFIG_BOOL, AT(sync), "true", NULL, NULL, NULL,
 		.doc = "Whether the final dot waits until the disk has what is about to be sent.",
 		.flags = CONFIG_RESTART},
 	{"segment", CONFIG_SIZE, AT(segment_bytes), "64MiB", "256KiB", "1GiB", NULL,
 		.doc = "The size of one file of the journal; two are there from the start.",
-		.flags = CONFIG_RESTART},
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"keep", CONFIG_DURATION, AT(keep_us), "3d", "0", "365d", NULL,
-		.doc = "How long what Postgres knows is kept.", .flags = CONFIG_RESTART},
+		.doc = "How long what Postgres knows is kept.",
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"keep_size", CONFIG_SIZE, AT(keep_bytes), "1GiB", "0", "1024GiB", NULL,
-		.doc = "How much of what Postgres knows is kept at most.", .flags = CONFIG_RESTART},
+		.doc = "How much of what Postgres knows is kept at most.",
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 };
 #undef AT
 static const struct config_schema spool = SCHEMA_OF(spool_keys, struct config_spool);
@@ -248,7 +255,8 @@ static const struct config_key tls_keys[] = {
 	{"min_version", CONFIG_ENUM, AT(min_version), "1.2", NULL, NULL, NULL,
 		.doc = "The oldest TLS that counts as TLS.", .words = version_words},
 	{"ca_file", CONFIG_PATH, AT(ca_file), NULL, NULL, NULL, NULL,
-		.doc = "The certificates that prove names, in PEM; the system's if unset."},
+		.doc = "The certificates that prove names, in PEM; the system's if unset.",
+		.flags = CONFIG_LOCAL},
 	{"remember_failure", CONFIG_DURATION, AT(remember_failure_us), "1h", "0", "7d", NULL,
 		.doc = "How long a host whose TLS failed gets mail in the clear, where that is allowed."},
 };
@@ -257,7 +265,8 @@ static const struct config_schema tls = SCHEMA_OF(tls_keys, struct config_tls_se
 
 static const struct config_key token_key_keys[] = {
 	{"file", CONFIG_PATH, offsetof(struct config_token_key, file), NULL, NULL, NULL, NULL,
-		.doc = "The file with the secret, at least 16 bytes.", .flags = CONFIG_REQUIRED},
+		.doc = "The file with the secret, at least 16 bytes.",
+		.flags = CONFIG_LOCAL | CONFIG_REQUIRED},
 };
 static const struct config_schema token_key = SCHEMA_OF(token_key_keys, struct config_token_key);
 
@@ -276,14 +285,15 @@ static const struct config_schema tokens = SCHEMA_OF(token_keys, struct config_t
 static const struct config_key root_keys[] = {
 	{"include", CONFIG_PATH, AT(include), NULL, NULL, NULL, NULL,
 		.doc = "Files that are read too; this file's keys win, and later files' over earlier ones'.",
-		.flags = CONFIG_LIST},
+		.flags = CONFIG_LOCAL | CONFIG_LIST},
 	{"node", CONFIG_NAME, AT(node), NULL, NULL, NULL, NULL,
 		.doc = "This machine's name among the others; its host name if unset.",
-		.flags = CONFIG_RESTART},
+		.flags = CONFIG_LOCAL | CONFIG_RESTART},
 	{"hostname", CONFIG_HOST, AT(hostname), NULL, NULL, NULL, NULL,
-		.doc = "What sources without a name of their own say in EHLO; the host name if unset."},
+		.doc = "What sources without a name of their own say in EHLO; the host name if unset.",
+		.flags = CONFIG_LOCAL},
 	{"log", CONFIG_SECTION, AT(log_level), NULL, NULL, NULL, NULL,
-		.doc = "The program's own log.", .schema = &log_schema},
+		.doc = "The program's own log.", .schema = &log_schema, .flags = CONFIG_LOCAL},
 	{"postgres", CONFIG_SECTION, AT(postgres), NULL, NULL, NULL, NULL,
 		.doc = "The database that is the queue.", .schema = &postgres},
 	{"dns", CONFIG_SECTION, AT(dns), NULL, NULL, NULL, NULL, .doc = "How names are resolved.",
@@ -306,7 +316,8 @@ static const struct config_key root_keys[] = {
 	{"report", CONFIG_SECTION, AT(report), NULL, NULL, NULL, NULL,
 		.doc = "How results get into Postgres.", .schema = &report},
 	{"sources", CONFIG_TABLE, AT(sources), NULL, NULL, NULL, NULL,
-		.doc = "The sending identities, by name.", .schema = &config_schema_sources},
+		.doc = "The sending identities, by name.", .schema = &config_schema_sources,
+		.flags = CONFIG_LOCAL},
 	{"pools", CONFIG_TABLE, AT(pools), NULL, NULL, NULL, NULL,
 		.doc = "Named sets of sources, which campaigns choose.",
 		.schema = &config_schema_pools},

@@ -57,7 +57,7 @@ static const struct config_schema members = SCHEMA_OF(member_keys, struct config
 static const struct config_key pool_keys[] = {
 	{"sources", CONFIG_TABLE, offsetof(struct config_pool, sources), NULL, NULL, NULL, NULL,
 		.doc = "The sources that share its mail: a list of names, or a weight for each name.",
-		.schema = &members, .flags = CONFIG_REQUIRED | CONFIG_SHORTHAND},
+		.schema = &members, .flags = CONFIG_LOCAL | CONFIG_REQUIRED | CONFIG_SHORTHAND},
 };
 const struct config_schema config_schema_pools = SCHEMA_OF(pool_keys, struct config_pool);
 

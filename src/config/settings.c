@@ -210,6 +210,42 @@ void config_settings_restart(
 	each_change(started, now, add_restart, out);
 }
 
+/* The settings without those of the machine and all below them; how many are left. */
+static size_t drop_local(
+	const struct config_settings *settings, const struct config_setting **ret_list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < settings->count; i++) {
+		const struct config_setting *setting = &settings->items[i];
+
+		if ((setting->key->flags & CONFIG_LOCAL) == 0) {
+			ret_list[count++] = setting;
+			continue;
+		}
+		while (i + 1 < settings->count && settings->items[i + 1].depth > setting->depth) {
+			i++;
+		}
+	}
+	return count;
+}
+
+void config_settings_shared(const struct config_settings *settings, struct buf *out)
+{
+	const struct config_setting **list =
+		mem_array(settings->count + 1, sizeof(struct config_setting *));
+	size_t count = drop_local(settings, list);
+
+	qsort(list, count, sizeof(struct config_setting *), by_path);
+	for (size_t i = 0; i < count; i++) {
+		if (list[i]->text != NULL || list[i]->key->schema != NULL) {
+			buf_add_format(out, "%s: %s\n", list[i]->path,
+				list[i]->text != NULL ? list[i]->text : "");
+		}
+	}
+	mem_free(list);
+}
+
 static void add_range(const struct config_key *key, struct buf *out)
 {
 	if (key->words != NULL) {

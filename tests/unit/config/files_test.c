@@ -338,6 +338,72 @@ Test(files, restart)
 	config_unref(&started);
 }
 
+/* Two nodes of one fleet: what they may have of their own, and what they may not. */
+Test(files, shared)
+{
+	static const char first[] = "node: n\nsources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\n"
+				    "pools: {p: {sources: [a]}}\n"
+				    "tokens: {keys: {1: /one}}\n";
+	static const struct {
+		const char *label;
+		const char *text;
+		bool alike;
+	} rows[] = {
+		{"the same", first, true},
+		{"the machine's own",
+			"node: m\nhostname: m.test\ninclude: []\nlog: {level: debug}\n"
+			"postgres: {dsn: x, password_file: /f, listen: false}\n"
+			"dns: {servers: '127.0.0.1:5', allow_remote: true}\n"
+			"keys: {directory: /k}\ndelivery: {log: /l}\nlimits: {memory: 64MiB}\n"
+			"spool: {directory: /s, segment: 1MiB, keep: 1d, keep_size: 1MiB}\n"
+			"tls: {ca_file: /c}\ntokens: {keys: {1: /two}}\n"
+			"sources: {b: {ipv4: 192.0.2.2, ehlo: b.test, weight: 7}}\n"
+			"pools: {p: {sources: [b]}}\n",
+			true},
+		{"in another order",
+			"pools: {p: {sources: [a]}}\ntokens: {keys: {1: /one}}\n"
+			"sources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\nnode: n\n",
+			true},
+		{"another pool",
+			"sources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\n"
+			"pools: {q: {sources: [a]}}\ntokens: {keys: {1: /one}}\n",
+			false},
+		{"another token key",
+			"sources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\n"
+			"pools: {p: {sources: [a]}}\ntokens: {keys: {2: /one}}\n",
+			false},
+		{"another rule",
+			"sources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\n"
+			"pools: {p: {sources: [a]}}\ntokens: {keys: {1: /one}}\n"
+			"retry: {first: 5m}\n",
+			false},
+		{"a provider of its own",
+			"sources: {a: {ipv4: 192.0.2.1, ehlo: a.test}}\n"
+			"pools: {p: {sources: [a]}}\ntokens: {keys: {1: /one}}\n"
+			"providers: {big: {mx: [big.test]}}\n",
+			false},
+	};
+	const struct config *config = parse(first);
+	struct buf wanted;
+
+	buf_init(&wanted, 0);
+	config_settings_shared(config_settings(config), &wanted);
+	cr_expect_null(strstr(buf_string(&wanted), "192.0.2.1"));
+	config_unref(&config);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf shared;
+
+		config = parse(rows[i].text);
+		buf_init(&shared, 0);
+		config_settings_shared(config_settings(config), &shared);
+		cr_expect_eq(slice_equal(buf_slice(&shared), buf_slice(&wanted)), rows[i].alike,
+			"%s", rows[i].label);
+		config_unref(&config);
+		buf_clear(&shared);
+	}
+	buf_clear(&wanted);
+}
+
 static char *read_manual(void)
 {
 	FILE *f = fopen(SOURCE_ROOT "/man/penguin-mta.yaml.5", "r");
