@@ -15,85 +15,19 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/slice.h"
+#include "intake/events.h"
 #include "io/loop.h"
 #include "io/pg.h"
 #include "model/job.h"
 
 struct intake;
 
-/* Due work of one kind, as the sweep found it; lives for the call. */
-struct ready {
-	struct id tenant;
-	struct slice pool;
-	struct slice tag;
-	int priority;
-	bool careful;  /* of campaigns that want nothing sent twice: on_in_doubt is not retry */
-	unsigned jobs; /* how many are thought to wait: a guess, at least 1 */
-};
-
-/* What the claim says of a job besides the job itself. */
-enum job_fate {
-	JOB_SEND,
-	JOB_SUPPRESSED, /* reason: why */
-	JOB_DONE,       /* a lost owner left evidence of a final state: `state` */
-	JOB_GONE,       /* its row is gone (erased): nothing to send */
-	JOB_LEFT,       /* its merge variables would have been beyond the bound: give it back */
-};
-
-struct claimed {
-	struct job *job; /* its vars live for the call */
-	enum job_fate fate;
-	enum outcome state;  /* JOB_DONE */
-	struct slice reason; /* JOB_SUPPRESSED; lives for the call */
-	size_t vars_bytes;   /* also JOB_LEFT */
-};
-
-enum hold_kind {
-	HOLD_SOURCE,
-	HOLD_PROVIDER,
-	HOLD_DOMAIN,
-	HOLD_TENANT,
-	HOLD_CAMPAIGN,
-};
-
-/* A campaign may be on hold for the fleet and for its tenant: two holds, each with its own end. */
-struct hold_key {
-	enum hold_kind kind;
-	struct id tenant; /* zero: the whole fleet */
-	struct slice name;
-};
-
-struct intake_events {
-	/*
-	 * Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits
-	 * for.  ret_bytes: of merge variables that may come with all of them; one job's always do.
-	 */
-	void (*choose)(void *owner, const struct ready *ready, size_t count, unsigned *ret_jobs,
-		size_t *ret_bytes);
-	/* The jobs are the owner's until record/ is told what became of each. */
-	void (*on_jobs)(void *owner, const struct claimed *claimed, size_t count);
-	/* Lower-cased address, or "@domain"; stream '*' = all.  INT64_MAX = for ever; past = lifted. */
-	void (*on_suppression)(void *owner, const struct id *tenant, struct slice address,
-		struct slice stream, int64_t until_db_us);
-	void (*on_campaign)(void *owner, const struct id *tenant, const struct id *campaign,
-		struct slice state);
-	void (*on_hold)(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
-		struct slice reason); /* until 0 = until released */
-	/* A worker that was lost says after all that its attempt has ended the job so. */
-	void (*on_evidence)(void *owner, const struct id *tenant, const struct id *job,
-		int attempt_no, enum outcome state);
-	/*
-	 * Somebody declared us dead: nothing may be sent any more, ever.  (A lease that ran
-	 * out unrenewed shows as intake_lease_left_us() 0; when Postgres is back and nobody
-	 * was faster, it is renewed.)
-	 */
-	void (*on_fenced)(void *owner);
-};
-
 struct intake_settings {
 	struct slice node;
 	struct slice name;    /* of this worker, the same after a restart; empty = "worker" */
 	struct slice version; /* of the program */
+	struct slice machine; /* what tells it from other machines; empty = not known */
+	struct slice config;  /* a hash of the settings that all nodes should have alike */
 	int64_t lease_us;     /* how long a lease holds without renewal */
 	int64_t renew_us;     /* how often it is renewed */
 	int64_t poll_busy_us; /* between looks while there was work */
@@ -114,6 +48,15 @@ void intake_start(struct intake *intake, const struct id *replayed, size_t count
 
 /* A reload: the lease is renewed at once, and so from here on. */
 void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_us);
+
+/* Other settings, for other nodes to see; told with the next renewal. */
+void intake_change_config(struct intake *intake, struct slice config);
+
+/* Declared dead, as the answer to something else says: what on_fenced says follows. */
+void intake_fence(struct intake *intake);
+
+/* The lease is given up at once, for ever: nothing more is claimed, no dot leaves. */
+void intake_give_up(struct intake *intake);
 
 /* The sources this worker owns, for others to see; told with the next renewal. */
 void intake_set_sources(struct intake *intake, const struct slice *sources, size_t count);

@@ -73,7 +73,7 @@ struct job {
 	int64_t first_us;        /* first lease, wall clock: Date and t= */
 	int64_t due_us;          /* wall clock: when this attempt was due */
 	float engagement;        /* NaN where the app gave none */
-	bool doubt;              /* an attempt of it was in doubt, as its pins say */
+	bool doubt;              /* an attempt of it was in doubt, as its pins say, or evidence */
 	bool possible_duplicate; /* that, or a worker was lost that may have sent it */
 	void *plan;              /* the worker's: domain, site, lane */
 };

@@ -37,6 +37,8 @@ struct record_settings {
 	 * will have it.  NULL where no attempt has one.
 	 */
 	void (*on_confirmed)(void *owner, void *receipt);
+	/* As in intake/: the number of each report that is committed.  NULL: it gets none. */
+	void (*on_beat)(void *owner, int64_t beats, bool live);
 	void *owner;
 };
 
@@ -53,6 +55,12 @@ void record_change(struct record *record, int64_t interval_us, unsigned rows, in
  * for the operator (on_in_doubt: hold).
  */
 void record_attempt(struct record *record, const struct attempt *attempt);
+
+/*
+ * An attempt that was reported long ago and that Postgres may have forgotten: the row alone
+ * is written again.  The job stays where it is, and is the caller's.
+ */
+void record_again(struct record *record, const struct attempt *attempt);
 
 /* Ends a job without an attempt: suppressed, cancelled, expired, failed. */
 void record_skip(struct record *record, struct job *job, enum outcome state, struct slice reason);

@@ -7,6 +7,8 @@
  *	WITHDRAWN  the dot did not leave after all
  *	RESULT     what the receiver said; written before anything more is said to it
  *	REPORTED   Postgres has every result up to this sequence number
+ *	SEEN       the number of the newest commit that Postgres has told of (worker_beat.sql)
+ *	REWOUND    Postgres was found to have forgotten some of them
  *
  * A ticket stands for an INTENT or a RESULT that is not done with yet; the oldest ticket
  * says how far REPORTED may go.
@@ -32,6 +34,8 @@ enum journal_type {
 	JOURNAL_WITHDRAWN = 3,
 	JOURNAL_RESULT = 4,
 	JOURNAL_REPORTED = 5,
+	JOURNAL_SEEN = 8,
+	JOURNAL_REWOUND = 9,
 };
 
 struct journal;
@@ -77,6 +81,10 @@ void journal_withdraw(struct journal *journal, struct ticket **take);
 struct ticket *journal_result(
 	struct journal *journal, struct ticket **take, const struct attempt *attempt);
 void journal_confirm(struct journal *journal, struct ticket **take);
+
+/* Left for later where there is no room yet: journal_flush() tries again. */
+void journal_seen(struct journal *journal, uint64_t beats);
+void journal_rewound(struct journal *journal, uint64_t beats);
 
 /* Writes what there is, now; sync also begins to make it durable. */
 void journal_flush(struct journal *journal);

@@ -40,6 +40,21 @@ struct recover_report {
 MUST_USE bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
 	struct recover_report *ret_report, struct buf *why);
 
+/*
+ * The same over all segments that are there, also of what was reported: for a Postgres that
+ * has forgotten some of it.
+ */
+MUST_USE bool recover_history(struct slice directory, const struct recover_events *events,
+	void *owner, struct recover_report *ret_report, struct buf *why);
+
+/* How far Postgres had come, as the newest incarnation that heard of it has written. */
+struct recover_seen {
+	struct id owner; /* zero: nothing was written */
+	uint64_t beats;
+	bool rewound; /* it was found to have gone back, and nobody has mended that since */
+};
+void recover_seen(struct slice directory, struct recover_seen *ret_seen);
+
 /* Sets aside what was read, up to and with that number. */
 MUST_USE struct err recover_done(struct slice directory, uint64_t last_number);
 

@@ -217,6 +217,30 @@ static struct claim *claim_of(struct intake *intake, const struct pg_answer *ans
 	return claim;
 }
 
+static int64_t made_us(const struct id *id)
+{
+	int64_t ms = 0;
+
+	for (int i = 0; i < 6; i++) {
+		ms = ms << 8 | id->bytes[i];
+	}
+	return ms * 1000;
+}
+
+/*
+ * How old the evidence may be.  A batch that was never leased before and is suspect all the
+ * same was leased in a history that Postgres has forgotten: since it was made.
+ */
+static int64_t since_us(const struct claim *claim, size_t i)
+{
+	const struct claim_row *row = &claim->rows[i];
+	const struct batch *batch = &claim->batches[i];
+	bool forgotten = batch->suspect && row->leases <= 1;
+	int64_t made = forgotten ? made_us(&batch->id) : INT64_MAX;
+
+	return made < row->first_us ? made : row->first_us;
+}
+
 /* A UUIDv7 of a day before the oldest first lease: evidence is not older. */
 static struct id evidence_since(const struct claim *claim)
 {
@@ -224,9 +248,9 @@ static struct id evidence_since(const struct claim *claim)
 	struct id id = {{0}};
 
 	for (size_t i = 0; i < claim->count; i++) {
-		if (claim->rows[i].first_us < oldest_us) {
-			oldest_us = claim->rows[i].first_us;
-		}
+		int64_t us = since_us(claim, i);
+
+		oldest_us = us < oldest_us ? us : oldest_us;
 	}
 	uint64_t ms = (uint64_t)(oldest_us / 1000) - UINT64_C(86400000);
 
@@ -295,6 +319,7 @@ static bool on_claimed(struct intake *intake, const struct pg_answer *answer, vo
 
 	(void)context;
 	if (answer->status == PG_DONE) {
+		lease_beat(intake, answer, 1);
 		settle(intake, answer);
 	} else if (intake_try_again(answer, "claim")) {
 		chores_doubt(intake);
@@ -397,6 +422,8 @@ static void claim(struct intake *intake)
 		pg_item_bool(request, claimer->asked[i].careful);
 	}
 	pg_array_end(request);
+	intake_statement(request, SQL_WORKER_BEAT);
+	pg_add_id(request, &intake->lease.worker);
 	claimer->claiming = true;
 	intake_ask(intake, &request, POLL_WAIT_US, on_claimed, NULL);
 }

@@ -163,6 +163,7 @@ static struct job *take_job(
 		.due_us = pg_number(answer, 0, row, 7),
 		.engagement =
 			pg_is_null(answer, 0, row, 5) ? NAN : (float)pg_real(answer, 0, row, 5),
+		.doubt = pg_bool(answer, 0, row, 14),
 		.possible_duplicate = batch->lost,
 	};
 	if (pg_is_null(answer, 0, row, 7)) {

@@ -31,6 +31,8 @@ static void intake_end(struct intake *intake)
 	mem_free((char *)(uintptr_t)intake->settings.node.p);
 	mem_free((char *)(uintptr_t)intake->settings.name.p);
 	mem_free((char *)(uintptr_t)intake->settings.version.p);
+	mem_free((char *)(uintptr_t)intake->settings.machine.p);
+	mem_free((char *)(uintptr_t)intake->settings.config.p);
 	mem_free(intake);
 }
 
@@ -117,6 +119,8 @@ struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake
 	intake->settings.node = keep(settings->node);
 	intake->settings.name = keep(settings->name.n > 0 ? settings->name : SLICE("worker"));
 	intake->settings.version = keep(settings->version);
+	intake->settings.machine = keep(settings->machine);
+	intake->settings.config = keep(settings->config);
 	intake->events = *events;
 	intake->owner = owner;
 	claimer_open(intake);

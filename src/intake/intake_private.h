@@ -29,6 +29,7 @@ struct lease {
 	size_t sources_count;
 	struct id *replayed;
 	size_t replayed_count;
+	uint64_t differing; /* whose settings differ, as told last: a hash; 0 = nobody's */
 };
 
 /* What came with one claim: one memory for all of it (claim.c). */
@@ -141,6 +142,12 @@ void intake_statement(struct pg_request *request, enum sql_id statement);
 bool intake_try_again(const struct pg_answer *answer, const char *what);
 
 int intake_stripe(const struct intake *intake); /* of the counters */
+
+/* Tells the owner the number that SQL_WORKER_BEAT gave; of one that knows us no more too. */
+void lease_beat(struct intake *intake, const struct pg_answer *answer, size_t statement);
+
+/* Looks at the other workers that are live (peers.c).  False: one of them is in our place. */
+bool peers_look(struct intake *intake, const struct pg_answer *answer, size_t statement);
 
 void lease_open(struct intake *intake);
 void lease_clear(struct intake *intake);

@@ -5,6 +5,8 @@
  * declared us dead: that is for ever.
  *
  * A renewal that failed is asked again soon, each time with a new reckoning.
+ *
+ * With each renewal goes a look at the others (peers.c).
  */
 #include "intake_private.h"
 
@@ -44,7 +46,7 @@ static void ask_from_now(struct intake *intake)
 	intake->lease.asked_us = loop_boot_us(intake->loop);
 }
 
-static void take_row(struct intake *intake, const struct pg_answer *answer)
+static void take_row(struct intake *intake, const struct pg_answer *answer, size_t statement)
 {
 	struct lease *lease = &intake->lease;
 	int64_t boot_us = loop_boot_us(intake->loop);
@@ -53,17 +55,49 @@ static void take_row(struct intake *intake, const struct pg_answer *answer)
 		lease->since_us = boot_us;
 	}
 	lease->until_us = lease->asked_us + lease->asked_for_us;
-	lease->db_us = pg_number(answer, 0, 0, 1) - boot_us;
+	lease->db_us = pg_number(answer, statement, 0, 1) - boot_us;
 	set_renew(intake, intake->settings.renew_us);
 }
 
-static void fenced(struct intake *intake)
+void intake_give_up(struct intake *intake)
 {
 	intake->lease.lost = true;
 	intake->lease.until_us = 0;
+}
+
+void intake_fence(struct intake *intake)
+{
+	if (intake->lease.lost) {
+		return;
+	}
+	intake_give_up(intake);
 	log_error(NULL, "fenced", "text=%s",
 		log_quote(SLICE("this worker's row was declared dead; it sends nothing more")));
 	intake->events.on_fenced(intake->owner);
+}
+
+void lease_beat(struct intake *intake, const struct pg_answer *answer, size_t statement)
+{
+	bool known = pg_rows(answer, statement) > 0;
+
+	intake->events.on_beat(intake->owner, known ? pg_number(answer, statement, 0, 0) : 0,
+		known && pg_bool(answer, statement, 0, 1));
+}
+
+/* What a renewal asks, in this order. */
+enum { RENEW_BEAT, RENEW_LEASE, RENEW_PEERS };
+
+static void take_renewal(struct intake *intake, const struct pg_answer *answer)
+{
+	lease_beat(intake, answer, RENEW_BEAT);
+	if (intake->lease.lost) {
+		return; /* that was worse */
+	}
+	if (pg_rows(answer, RENEW_LEASE) == 0) {
+		intake_fence(intake);
+	} else if (peers_look(intake, answer, RENEW_PEERS)) {
+		take_row(intake, answer, RENEW_LEASE);
+	}
 }
 
 static bool on_renewed(struct intake *intake, const struct pg_answer *answer, void *context)
@@ -77,18 +111,18 @@ static bool on_renewed(struct intake *intake, const struct pg_answer *answer, vo
 		(void)intake_try_again(answer, "heartbeat");
 		intake->lease.since_us = loop_boot_us(intake->loop);
 		set_renew(intake, LEASE_AGAIN_US);
-	} else if (pg_rows(answer, 0) == 0) {
-		fenced(intake);
 	} else {
-		take_row(intake, answer);
+		take_renewal(intake, answer);
 	}
 	return false;
 }
 
 static void renew(struct intake *intake)
 {
-	struct pg_request *request = intake_request(SQL_HEARTBEAT);
+	struct pg_request *request = intake_request(SQL_WORKER_BEAT);
 
+	pg_add_id(request, &intake->lease.worker);
+	intake_statement(request, SQL_HEARTBEAT);
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_number(request, intake->settings.lease_us);
 	pg_array(request);
@@ -96,9 +130,16 @@ static void renew(struct intake *intake)
 		pg_item_text(request, slice_of(intake->lease.sources[i]));
 	}
 	pg_array_end(request);
+	pg_add_text(request, intake->settings.config);
+	pg_add_bool(request, intake->claimer.stopped);
+	intake_statement(request, SQL_WORKER_PEERS);
+	pg_add_id(request, &intake->lease.worker);
 	ask_from_now(intake);
 	intake_ask(intake, &request, LEASE_WAIT_US, on_renewed, NULL);
 }
+
+/* What a start asks, in this order. */
+enum { START_PEERS, START_LEASE, START_REPLACE, START_FEED };
 
 static bool on_started(struct intake *intake, const struct pg_answer *answer, void *context)
 {
@@ -112,14 +153,18 @@ static bool on_started(struct intake *intake, const struct pg_answer *answer, vo
 		set_renew(intake, LEASE_AGAIN_US);
 		return false;
 	}
+	if (!peers_look(intake, answer, START_PEERS)) {
+		return false;
+	}
 	intake->lease.started = true;
-	if (pg_rows(answer, 0) == 0) {
+	if (pg_rows(answer, START_LEASE) == 0) {
 		set_renew(intake, 0); /* an earlier try had got through */
 	} else {
-		take_row(intake, answer);
+		take_row(intake, answer, START_LEASE);
+		intake->events.on_beat(intake->owner, pg_number(answer, START_LEASE, 0, 2), true);
 	}
-	intake->lease.db_us = pg_number(answer, 2, 0, 1) - loop_boot_us(intake->loop);
-	feeds_start(intake, pg_text(answer, 2, 0, 0));
+	intake->lease.db_us = pg_number(answer, START_FEED, 0, 1) - loop_boot_us(intake->loop);
+	feeds_start(intake, pg_text(answer, START_FEED, 0, 0));
 	claimer_start(intake);
 	chores_start(intake);
 	return false;
@@ -128,13 +173,17 @@ static bool on_started(struct intake *intake, const struct pg_answer *answer, vo
 /* Whoever had our name on our node is gone, or we would not hold its spool. */
 static void start(struct intake *intake)
 {
-	struct pg_request *request = intake_request(SQL_WORKER_START);
+	struct pg_request *request = intake_request(SQL_WORKER_PEERS);
 
+	pg_add_id(request, &intake->lease.worker);
+	intake_statement(request, SQL_WORKER_START);
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_text(request, intake->settings.node);
 	pg_add_text(request, intake->settings.name);
 	pg_add_text(request, intake->settings.version);
 	pg_add_number(request, intake->settings.lease_us);
+	pg_add_text(request, intake->settings.machine);
+	pg_add_text(request, intake->settings.config);
 	intake_statement(request, SQL_WORKER_REPLACE);
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_text(request, intake->settings.node);
@@ -144,6 +193,7 @@ static void start(struct intake *intake)
 		pg_item_id(request, &intake->lease.replayed[i]);
 	}
 	pg_array_end(request);
+	pg_add_text(request, intake->settings.machine);
 	intake_statement(request, SQL_FEED_START);
 	ask_from_now(intake);
 	intake_ask(intake, &request, LEASE_WAIT_US, on_started, NULL);
@@ -197,6 +247,18 @@ void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_
 	intake->settings.lease_us = lease_us;
 	intake->settings.renew_us = renew_us;
 	if (changed && intake->lease.started) {
+		set_renew(intake, 0);
+	}
+}
+
+void intake_change_config(struct intake *intake, struct slice config)
+{
+	if (slice_equal(config, intake->settings.config)) {
+		return;
+	}
+	mem_free((char *)(uintptr_t)intake->settings.config.p);
+	intake->settings.config = slice_make(mem_copy(config.p, config.n), config.n);
+	if (intake->lease.started) {
 		set_renew(intake, 0);
 	}
 }

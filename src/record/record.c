@@ -128,6 +128,12 @@ void record_attempt(struct record *record, const struct attempt *attempt)
 	let_go(record, batch);
 }
 
+void record_again(struct record *record, const struct attempt *attempt)
+{
+	rows_add(record->fresh, attempt);
+	gathered(record);
+}
+
 void record_skip(struct record *record, struct job *job, enum outcome state, struct slice reason)
 {
 	int64_t wall_us = loop_wall_us(record->loop);

@@ -244,6 +244,19 @@ static void closes_confirmed(struct record *record)
 	}
 }
 
+/* Before anything is taken for known: the journal hears of both, in this order. */
+static void tell_beat(const struct record *record, const struct pg_answer *answer, size_t statement)
+{
+	bool known;
+
+	if (record->settings.on_beat != NULL) {
+		known = pg_rows(answer, statement) > 0;
+		record->settings.on_beat(record->settings.owner,
+			known ? pg_number(answer, statement, 0, 0) : 0,
+			known && pg_bool(answer, statement, 0, 1));
+	}
+}
+
 static void confirmed(struct record *record, const struct pg_answer *answer)
 {
 	struct round *round = &record->round;
@@ -251,6 +264,7 @@ static void confirmed(struct record *record, const struct pg_answer *answer)
 	size_t last = (round->rows_sent > round->rows_done ? 1U : 0U) +
 		(round->filings_sent > round->filings_done ? 1U : 0U);
 
+	tell_beat(record, answer, last + (closes > 0 ? 1 : 0));
 	if (closes > 0 && pg_rows(answer, last) < closes) {
 		log_warning(NULL, "batches_not_ours", "count=%zu", closes - pg_rows(answer, last));
 	}
@@ -347,6 +361,10 @@ void round_send(struct record *record)
 		pg_request_drop(&request);
 		round_finished(record);
 		return;
+	}
+	if (record->settings.on_beat != NULL) {
+		pg_statement(request, sql_statements[SQL_WORKER_BEAT].text);
+		pg_add_id(request, &record->settings.worker);
 	}
 	pg_send(record->pg, &request, 0, on_report, record);
 }

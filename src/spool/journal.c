@@ -31,6 +31,8 @@ struct journal {
 	struct later turn;
 	uint64_t added;    /* newest sequence number */
 	uint64_t reported; /* as written last */
+	uint64_t seen;
+	uint64_t seen_said;
 };
 
 /* All up to here is reported, or was never to be. */
@@ -224,8 +226,40 @@ void journal_confirm(struct journal *journal, struct ticket **take)
 	}
 }
 
+static bool add_number(struct journal *journal, unsigned type, uint64_t number)
+{
+	uint64_t seq;
+
+	buf_reset(&journal->payload);
+	number_add64(&journal->payload, number);
+	seq = segments_add(journal->segments, type, buf_slice(&journal->payload), 0);
+	journal->added = seq != 0 ? seq : journal->added;
+	return seq != 0;
+}
+
+static void say_seen(struct journal *journal)
+{
+	if (journal->seen != journal->seen_said &&
+		add_number(journal, JOURNAL_SEEN, journal->seen)) {
+		journal->seen_said = journal->seen;
+	}
+}
+
+void journal_seen(struct journal *journal, uint64_t beats)
+{
+	journal->seen = beats;
+	say_seen(journal);
+}
+
+void journal_rewound(struct journal *journal, uint64_t beats)
+{
+	journal->seen_said = journal->seen; /* it is not so any more */
+	(void)add_number(journal, JOURNAL_REWOUND, beats);
+}
+
 void journal_flush(struct journal *journal)
 {
+	say_seen(journal);
 	segments_flush(journal->segments);
 }
 

@@ -26,6 +26,7 @@ struct mapped {
 	struct slice bytes;
 	struct segment_header header;
 	uint64_t number;
+	bool done;
 };
 
 /* What the first reading found. */
@@ -43,6 +44,7 @@ struct reading {
 	struct index index;
 	uint64_t seq; /* that the next file of this incarnation must begin with */
 	bool torn;    /* the file that was read last ended in half a record */
+	bool all;     /* whatever Postgres was told */
 };
 
 static bool map_file(
@@ -60,7 +62,7 @@ static bool map_file(
 	if (fd >= 0) {
 		(void)close(fd);
 	}
-	*ret_mapped = (struct mapped){.number = file->number};
+	*ret_mapped = (struct mapped){.number = file->number, .done = file->done};
 	if (bytes != MAP_FAILED) {
 		(void)madvise(bytes, size, MADV_SEQUENTIAL);
 		ret_mapped->bytes = slice_make(bytes, size);
@@ -90,12 +92,13 @@ static bool has_no_record(struct slice bytes)
 	return is_blank(slice_first(slice_from(bytes, SEGMENT_HEADER_BYTES), SEGMENT_RECORD_BYTES));
 }
 
-static bool complain(const struct reading *r, uint64_t number, const char *what)
+static bool complain(const struct reading *r, const struct mapped *file, const char *what)
 {
 	buf_add_format(r->why,
-		"%.*s/%016" PRIx64 ".seg: %s; move the file out of the directory to go on without "
-		"it: what Postgres was not told of it may be sent again",
-		(int)r->directory.n, r->directory.p, number, what);
+		"%.*s/%016" PRIx64 "%s: %s; move the file out of the directory to go on without "
+		"it: what Postgres does not know of it may be sent again",
+		(int)r->directory.n, r->directory.p, file->number, file->done ? ".done" : ".seg",
+		what);
 	return false;
 }
 
@@ -149,7 +152,7 @@ static void tell_entry(const struct reading *r, struct slice bytes,
 
 static void tell_record(struct reading *r, const struct segment_record *record)
 {
-	if (record->seq <= r->index.reported) {
+	if (record->seq <= r->index.reported && !r->all) {
 		return;
 	}
 	if (record->type == JOURNAL_RESULT) {
@@ -174,7 +177,7 @@ static bool walk(struct reading *r, const struct mapped *mapped, bool last,
 	r->seq = reader.seq;
 	r->torn = step == SEGMENT_TORN;
 	if (r->torn && !last) {
-		return complain(r, mapped->number, "a record in the middle is damaged");
+		return complain(r, mapped, "a record in the middle is damaged");
 	}
 	return true;
 }
@@ -184,8 +187,8 @@ static bool walk_all(struct reading *r, const struct mapped *files, size_t count
 {
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && files[i].header.first_seq != r->seq) {
-			return complain(r, files[i].number,
-				"records between it and the file before are missing");
+			return complain(
+				r, &files[i], "records between it and the file before are missing");
 		}
 		if (!walk(r, &files[i], i + 1 == count, visit)) {
 			return false;
@@ -220,7 +223,7 @@ static bool open_files(struct reading *r, const struct spool_file *files, size_t
 		struct mapped *mapped = &ret_mapped[*ret_count];
 
 		if (!map_file(r->directory, &files[i], mapped)) {
-			return complain(r, files[i].number, err_text(err_system()));
+			return complain(r, mapped, err_text(err_system()));
 		}
 		if (has_no_record(mapped->bytes)) {
 			unmap(mapped);
@@ -228,7 +231,7 @@ static bool open_files(struct reading *r, const struct spool_file *files, size_t
 		}
 		(*ret_count)++;
 		if (!segment_header_read(mapped->bytes, &mapped->header, &version)) {
-			return complain(r, files[i].number,
+			return complain(r, mapped,
 				version > SEGMENT_VERSION ? "it was written by a newer penguin-mta"
 							  : "its header is damaged");
 		}
@@ -266,38 +269,99 @@ static size_t keep_live(struct spool_file *files, size_t count)
 	return kept;
 }
 
-bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
-	struct recover_report *ret_report, struct buf *why)
+static bool read_directory(struct reading *r)
 {
-	struct reading r = {
-		.directory = directory,
-		.events = events,
-		.owner = owner,
-		.report = ret_report,
-		.why = why,
-	};
 	struct spool_file *files = NULL;
 	struct mapped *mapped;
 	size_t count = 0;
 	size_t opened = 0;
-	struct err err = files_list(directory, &files, &count);
+	struct err err = files_list(r->directory, &files, &count);
 	bool fine;
 
-	*ret_report = (struct recover_report){0};
+	*r->report = (struct recover_report){0};
 	if (err_is(err)) {
-		buf_add_format(why, "%.*s: %s", (int)directory.n, directory.p, err_text(err));
+		buf_add_format(
+			r->why, "%.*s: %s", (int)r->directory.n, r->directory.p, err_text(err));
 		return false;
 	}
-	count = keep_live(files, count);
+	count = r->all ? count : keep_live(files, count);
 	mapped = mem_array(count + 1, sizeof(*mapped));
-	fine = open_files(&r, files, count, mapped, &opened) && read_all(&r, mapped, opened);
-	ret_report->last_number = count > 0 ? files[count - 1].number : 0;
+	fine = open_files(r, files, count, mapped, &opened) && read_all(r, mapped, opened);
+	r->report->last_number = count > 0 ? files[count - 1].number : 0;
 	for (size_t i = 0; i < opened; i++) {
 		unmap(&mapped[i]);
 	}
 	mem_free(mapped);
 	mem_free(files);
 	return fine;
+}
+
+bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
+	struct recover_report *ret_report, struct buf *why)
+{
+	return read_directory(&(struct reading){
+		.directory = directory,
+		.events = events,
+		.owner = owner,
+		.report = ret_report,
+		.why = why,
+	});
+}
+
+bool recover_history(struct slice directory, const struct recover_events *events, void *owner,
+	struct recover_report *ret_report, struct buf *why)
+{
+	return read_directory(&(struct reading){
+		.directory = directory,
+		.events = events,
+		.owner = owner,
+		.report = ret_report,
+		.why = why,
+		.all = true,
+	});
+}
+
+/* The last such record of a file. */
+static void seen_in(struct slice bytes, struct recover_seen *ret_seen)
+{
+	struct segment_header header;
+	struct segment_reader reader;
+	struct segment_record record;
+	unsigned version;
+
+	if (!segment_header_read(bytes, &header, &version)) {
+		return; /* recover_read() says what is wrong with it */
+	}
+	segment_reader_init(&reader, bytes, header.first_seq);
+	while (segment_next(&reader, &record) == SEGMENT_RECORD) {
+		if (record.type == JOURNAL_SEEN || record.type == JOURNAL_REWOUND) {
+			*ret_seen = (struct recover_seen){
+				.owner = header.owner,
+				.beats = number_in(record.payload),
+				.rewound = ret_seen->rewound || record.type == JOURNAL_REWOUND,
+			};
+		}
+	}
+}
+
+void recover_seen(struct slice directory, struct recover_seen *ret_seen)
+{
+	struct spool_file *files = NULL;
+	size_t count = 0;
+
+	*ret_seen = (struct recover_seen){.beats = 0};
+	if (err_is(files_list(directory, &files, &count))) {
+		return;
+	}
+	while (count-- > 0 && id_is_zero(ret_seen->owner)) {
+		struct mapped mapped;
+
+		if (map_file(directory, &files[count], &mapped)) {
+			seen_in(mapped.bytes, ret_seen);
+		}
+		unmap(&mapped);
+	}
+	mem_free(files);
 }
 
 struct err recover_done(struct slice directory, uint64_t last_number)

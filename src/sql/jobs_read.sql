@@ -11,21 +11,22 @@
 --	attempt_no int (attempts made before), due_us bigint (null: now), source text (of
 --	the last attempt, or ''), first_us bigint (for Date and t=), suppressed text
 --	(reason, or ''), final text (the final state, where a lost owner left evidence of
---	one, or ''), tried boolean (any attempt), bytes int (of vars, come or not)
+--	one, or ''), tried boolean (any attempt), bytes int (of vars, come or not),
+--	doubtful boolean (evidence of an attempt that may have been delivered)
 SELECT r.tenant_id, r.batch_id, r.id, r.recipient,
 	CASE WHEN r.ahead = 0 OR r.ahead + r.bytes <= $9::bigint THEN r.vars END AS vars,
 	r.engagement, r.attempt_no, r.due_us, r.source, r.first_us, r.suppressed, r.final, r.tried,
-	r.bytes
+	r.bytes, r.doubtful
 FROM (
 SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engagement,
-	coalesce(b.attempt_no[m.n], 0) AS attempt_no,
+	greatest(b.attempt_no[m.n], e.attempt_no, 0) AS attempt_no,
 	(extract(epoch FROM b.due[m.n]) * 1000000)::bigint AS due_us,
 	coalesce(b.source[m.n], '') AS source,
 	(extract(epoch FROM coalesce(b.first_at[m.n], b.first_leased_at)) * 1000000)::bigint
 		AS first_us,
 	coalesce(s.reason, '') AS suppressed, coalesce(e.states[1], '') AS final,
 	coalesce(cardinality(e.states) > 0, b.attempt_no[m.n] > 0, false) AS tried,
-	coalesce(octet_length(j.vars), 0) AS bytes,
+	coalesce(octet_length(j.vars), 0) AS bytes, coalesce(e.doubtful, false) AS doubtful,
 	sum(coalesce(octet_length(j.vars), 0)) OVER (ORDER BY b.tenant_id, b.id, m.n
 		ROWS UNBOUNDED PRECEDING) - coalesce(octet_length(j.vars), 0) AS ahead
 FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
@@ -48,15 +49,14 @@ LEFT JOIN LATERAL (
 			'sha256:' || encode(sha256(convert_to(lower(o.address), 'UTF8')), 'hex'))
 		AND (x.expires_at IS NULL OR x.expires_at > now())
 	LIMIT 1) s ON true
-CROSS JOIN LATERAL (
-	SELECT CASE WHEN b.suspect THEN (
-		SELECT array_agg(CASE WHEN x.state <> 'retrying'
-				AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0) THEN x.state END
-			ORDER BY x.state = 'retrying' OR x.attempt_no < coalesce(b.attempt_no[m.n], 0),
-				x.id DESC)
-		FROM penguin.attempts x
-		WHERE x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
-	) END AS states
-	OFFSET 0) e
+LEFT JOIN LATERAL (
+	SELECT array_agg(CASE WHEN x.state <> 'retrying'
+			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0) THEN x.state END
+		ORDER BY x.state = 'retrying' OR x.attempt_no < coalesce(b.attempt_no[m.n], 0),
+			x.id DESC) AS states,
+		max(x.attempt_no) AS attempt_no, bool_or(x.flags & 16 <> 0) AS doubtful
+	FROM penguin.attempts x
+	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
+	OFFSET 0) e ON true
 ) r
 ORDER BY r.tenant_id, r.batch_id, r.n

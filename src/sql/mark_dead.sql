@@ -5,6 +5,6 @@
 -- $1 grace_us bigint: on top of the lease, 30 s as a rule
 -- rows: id uuid, node text, name text, sources text[] (what it owned)
 UPDATE penguin.workers
-SET state = 'dead'
+SET state = 'dead', ended_at = now()
 WHERE state = 'live' AND until < now() - $1::bigint * interval '1 microsecond'
 RETURNING id, node, name, sources

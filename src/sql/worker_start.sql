@@ -5,9 +5,11 @@
 -- $3 name text: the worker's name on that host, the same after a restart
 -- $4 version text
 -- $5 lease_us bigint: how long the lease lasts
--- rows: until_us bigint, now_us bigint (the database's clock)
-INSERT INTO penguin.workers (id, node, name, version, until)
-VALUES ($1::uuid, $2::text, $3::text, $4::text, now() + $5::bigint * interval '1 microsecond')
+-- $6 machine text: what tells its machine from others, $7 config text: hash of its settings
+-- rows: until_us bigint, now_us bigint (the database's clock), beats bigint
+INSERT INTO penguin.workers (id, node, name, version, until, machine, config, beats)
+VALUES ($1::uuid, $2::text, $3::text, $4::text, now() + $5::bigint * interval '1 microsecond',
+	$6::text, $7::text, 1)
 ON CONFLICT (id) DO NOTHING
 RETURNING (extract(epoch FROM until) * 1000000)::bigint AS until_us,
-	(extract(epoch FROM now()) * 1000000)::bigint AS now_us
+	(extract(epoch FROM now()) * 1000000)::bigint AS now_us, beats

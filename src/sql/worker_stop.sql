@@ -2,6 +2,6 @@
 -- fleet table: belongs to no tenant
 -- $1 id uuid
 -- rows: id uuid (none: it was dead already)
-UPDATE penguin.workers SET state = 'stopped', sources = '{}'
+UPDATE penguin.workers SET state = 'stopped', sources = '{}', ended_at = now()
 WHERE id = $1::uuid AND state = 'live'
 RETURNING id

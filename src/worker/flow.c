@@ -79,8 +79,8 @@ static void take_pins(struct plan *plan)
 	struct pins pins = {0};
 	bool pinned = pins_parse(job->keys, &pins) && pins.token_key != 0;
 
-	job->doubt = pins.doubt;
-	job->possible_duplicate = job->possible_duplicate || pins.doubt;
+	job->doubt = job->doubt || pins.doubt;
+	job->possible_duplicate = job->possible_duplicate || job->doubt;
 	plan->token_key = pinned ? pins.token_key : token_ring_newest(plan->worker->tokens);
 	plan->tracking_domain = pinned ? pins.tracking_domain : plan_tenant(plan)->tracking_domain;
 	plan->key_pins = pins.keys;

@@ -21,6 +21,7 @@
 
 #include "base/mem.h"
 #include "base/time.h"
+#include "logbook.h"
 #include "queue/credit.h"
 
 #define WEIGHT_ORDINARY 100

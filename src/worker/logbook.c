@@ -20,11 +20,20 @@
 
 #define NAME "worker"
 
+enum verdict_on_us {
+	AT_WORK,
+	DEAD_TO_OTHERS, /* declared dead */
+	REWOUND,        /* Postgres has forgotten commits */
+};
+
 struct logbook {
 	struct directory *directory;
 	struct disk *disk;
 	struct journal *journal;
 	struct replay *replay;
+	uint64_t seen; /* the newest commit's number */
+	enum verdict_on_us verdict;
+	struct later end;
 };
 
 static void on_durable(void *owner)
@@ -51,6 +60,46 @@ static void on_dead(void *owner, struct err err)
 	worker->events.on_lost(worker->events.owner, EX_IOERR);
 }
 
+/* From the loop: who told us is in the middle of something. */
+static void end(void *owner)
+{
+	struct worker *worker = owner;
+
+	if (worker->logbook->verdict == DEAD_TO_OTHERS) {
+		intake_fence(worker->intake);
+		return;
+	}
+	log_error(NULL, "history_lost", "seen=%llu text=%s",
+		(unsigned long long)worker->logbook->seen,
+		log_quote(SLICE("Postgres has forgotten what it had committed: nothing more is "
+				"sent, and the next start reports what the journal has")));
+	launch_abort_all(worker);
+	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
+}
+
+void logbook_on_beat(void *owner, int64_t beats, bool live)
+{
+	struct worker *worker = owner;
+	struct logbook *book = worker->logbook;
+
+	if (book->verdict != AT_WORK) {
+		return;
+	}
+	if ((uint64_t)beats <= book->seen) {
+		book->verdict = REWOUND;
+		journal_rewound(book->journal, (uint64_t)beats);
+		intake_give_up(worker->intake);
+		loop_later(worker->loop, &book->end);
+		return;
+	}
+	book->seen = (uint64_t)beats;
+	journal_seen(book->journal, book->seen);
+	if (!live) {
+		book->verdict = DEAD_TO_OTHERS;
+		loop_later(worker->loop, &book->end);
+	}
+}
+
 static void before_writes(void *owner)
 {
 	journal_flush(((struct worker *)owner)->logbook->journal);
@@ -74,6 +123,7 @@ bool logbook_open(struct worker *worker, const struct config *config, struct buf
 	struct logbook *book = MEM_NEW(struct logbook);
 
 	worker->logbook = book;
+	later_init(&book->end, end, worker);
 	if (!directory_open(
 		    slice_of(spool->directory), SLICE(NAME), spool->sync, &book->directory, why)) {
 		return false;
@@ -103,6 +153,7 @@ void logbook_close(struct worker *worker)
 	}
 	worker->logbook = NULL;
 	loop_before_writes(worker->loop, NULL, NULL);
+	loop_later_cancel(worker->loop, &book->end);
 	replay_free(&book->replay);
 	disk_free(&book->disk);
 	journal_close(&book->journal);

@@ -35,6 +35,13 @@ bool logbook_is_durable(const struct plan *plan);
 void logbook_result(struct plan *plan, struct attempt *attempt);
 void logbook_withdraw(struct plan *plan);
 
+/*
+ * A commit of ours has this number (intake/, record/).  One that is not greater than those
+ * before means that Postgres has forgotten commits: no dot leaves any more, and the worker
+ * ends, to begin anew with what its journal has.
+ */
+void logbook_on_beat(void *owner, int64_t beats, bool live);
+
 /* record/ has it confirmed. */
 void logbook_on_confirmed(void *owner, void *receipt);
 

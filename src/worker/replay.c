@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "history.h"
 #include "pins.h"
 #include "spool/recover.h"
 
@@ -41,6 +42,7 @@ struct replay {
 	struct incarnation **last;
 	struct incarnation *now; /* that is being reported */
 	struct record *record;
+	struct history *history;
 	struct later step;
 	size_t count;
 	uint64_t last_number;
@@ -129,7 +131,14 @@ struct replay *replay_read(struct worker *worker, struct slice directory, struct
 	return replay;
 }
 
-/* An intent says all that is known (launch.c); the campaign decides what becomes of it. */
+/* An intent says all that is known (launch.c). */
+void replay_decide(struct worker *worker, struct attempt *attempt)
+{
+	attempt->evidence.text = SLICE("the worker ended before the answer to the final dot");
+	attempt->at_us = loop_wall_us(worker->loop);
+	ending_decide(worker, attempt);
+}
+
 static void doubt(struct replay *replay, struct entry *entry)
 {
 	struct worker *worker = replay->worker;
@@ -137,9 +146,7 @@ static void doubt(struct replay *replay, struct entry *entry)
 	struct pins pins = {0};
 	struct buf text;
 
-	attempt->evidence.text = SLICE("the worker ended before the answer to the final dot");
-	attempt->at_us = loop_wall_us(worker->loop);
-	ending_decide(worker, attempt);
+	replay_decide(worker, attempt);
 	if (attempt->state == OUTCOME_RETRYING) {
 		(void)pins_parse(entry->job.keys, &pins);
 		pins.doubt = true;
@@ -197,6 +204,7 @@ static void finish(struct replay *replay)
 			log_quote(slice_of(err_text(err))));
 	}
 	start_intake(replay);
+	history_free(&replay->history);
 	arena_free(&replay->arena); /* it may be large, and the worker lives long */
 	replay->first = NULL;
 }
@@ -232,9 +240,17 @@ static void on_step(void *owner)
 	record_flush(replay->record, on_reported, replay);
 }
 
+static void on_restored(void *owner)
+{
+	struct replay *replay = owner;
+
+	loop_later(replay->worker->loop, &replay->step);
+}
+
 void replay_start(struct replay *replay)
 {
-	loop_later(replay->worker->loop, &replay->step);
+	replay->history = history_new(replay->worker, replay->directory);
+	history_restore(replay->history, on_restored, replay);
 }
 
 void replay_free(struct replay **replay)
@@ -247,6 +263,7 @@ void replay_free(struct replay **replay)
 	*replay = NULL;
 	loop_later_cancel(gone->worker->loop, &gone->step);
 	record_close(&gone->record);
+	history_free(&gone->history);
 	arena_free(&gone->arena);
 	mem_free(gone);
 }

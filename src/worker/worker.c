@@ -10,13 +10,16 @@
 
 #include <sysexits.h>
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "build.h"
+#include "config/diff.h"
 #include "contents.h"
 #include "equipment.h"
 #include "holds.h"
+#include "io/digest.h"
 #include "keys.h"
 #include "launch.h"
 #include "load.h"
@@ -67,6 +70,13 @@ static void on_fenced(void *owner)
 	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
 }
 
+static void on_rival(void *owner)
+{
+	struct worker *worker = owner;
+
+	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
+}
+
 static void on_dns_outage(void *owner, bool out)
 {
 	struct worker *worker = owner;
@@ -88,6 +98,8 @@ static const struct intake_events intake_events = {
 	.on_campaign = holds_on_campaign,
 	.on_hold = holds_on_hold,
 	.on_evidence = holds_on_evidence,
+	.on_beat = logbook_on_beat,
+	.on_rival = on_rival,
 	.on_fenced = on_fenced,
 };
 
@@ -139,12 +151,27 @@ static void add_machine(struct buf *out)
 	}
 }
 
+/* What all nodes should have alike comes to the same here. */
+static void add_settings_hash(const struct config *config, struct buf *out)
+{
+	uint8_t digest[DIGEST_BYTES];
+	struct buf text;
+
+	buf_init(&text, 0);
+	config_settings_shared(config_settings(config), &text);
+	digest_sha256(buf_slice(&text), digest);
+	codec_hex(out, slice_make((const char *)digest, sizeof(digest)));
+	buf_clear(&text);
+}
+
 static void open_intake(struct worker *worker, const struct config *config)
 {
 	const struct config_postgres *postgres = &config->postgres;
 	struct buf machine;
+	struct buf hash;
 	struct intake_settings settings = {
 		.node = slice_of(config->node),
+		.version = SLICE(PENGUIN_VERSION),
 		.lease_us = config->lease.duration_us,
 		.renew_us = config->lease.renew_us,
 		.poll_busy_us = postgres->poll_busy_us,
@@ -155,9 +182,14 @@ static void open_intake(struct worker *worker, const struct config *config)
 	};
 
 	buf_init(&machine, 4096);
+	buf_init(&hash, 0);
 	add_machine(&machine);
+	add_settings_hash(config, &hash);
 	settings.name = buf_slice(&machine);
+	settings.machine = buf_slice(&machine);
+	settings.config = buf_slice(&hash);
 	worker->intake = intake_open(worker->loop, worker->pg, &settings, &intake_events, worker);
+	buf_clear(&hash);
 	buf_clear(&machine);
 }
 
@@ -172,6 +204,7 @@ static void open_record(struct worker *worker, const struct config *config)
 		.dlog = worker->dlog,
 		.on_batch_over = on_batch_over,
 		.on_confirmed = logbook_on_confirmed,
+		.on_beat = logbook_on_beat,
 		.owner = worker,
 	};
 
@@ -349,6 +382,16 @@ static void use_supplies(
 	dns_follow(worker->dns, &supplies->dns);
 }
 
+static void tell_settings(struct worker *worker, const struct config *config)
+{
+	struct buf hash;
+
+	buf_init(&hash, 0);
+	add_settings_hash(config, &hash);
+	intake_change_config(worker->intake, buf_slice(&hash));
+	buf_clear(&hash);
+}
+
 bool worker_reload(struct worker *worker, const struct config *config, struct buf *why)
 {
 	const struct config_report *report = &config->report;
@@ -361,6 +404,7 @@ bool worker_reload(struct worker *worker, const struct config *config, struct bu
 	use_supplies(worker, config, &supplies);
 	record_change(worker->record, report->interval_us, report->rows, report->retry_interval_us);
 	intake_change_lease(worker->intake, config->lease.duration_us, config->lease.renew_us);
+	tell_settings(worker, config);
 	contents_limit(worker->contents, memory_for_contents(config));
 	build_shape(worker->shape, config);
 	build_resolver(worker, config);

@@ -146,7 +146,7 @@ def work(session, worker, keys, since=None):
 
 def start_worker(session):
     worker = str(uuid.uuid4())
-    session.run("worker_start", worker, "node", worker, "bench", 3600 * 10**6)
+    session.run("worker_start", worker, "node", worker, "bench", 3600 * 10**6, "", "")
     return worker
 
 

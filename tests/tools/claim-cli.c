@@ -230,6 +230,19 @@ static void on_evidence(void *owner, const struct id *tenant, const struct id *j
 	print("evidence", NULL, slice_of(outcome_word(state)));
 }
 
+static void on_beat(void *owner, int64_t beats, bool live)
+{
+	(void)owner;
+	(void)beats;
+	(void)live;
+}
+
+static void on_rival(void *owner)
+{
+	(void)owner;
+	print("rival", NULL, SLICE(""));
+}
+
 static void on_fenced(void *owner)
 {
 	(void)owner;
@@ -371,8 +384,8 @@ static void open_all(struct cli *cli, const char *dsn)
 {
 	const char name[] = {(char)('a' + args.name % 26)};
 	static const struct pg_events pg_events = {.on_up = on_up, .on_down = on_down};
-	static const struct intake_events intake_events = {
-		choose, on_jobs, on_suppression, on_campaign, on_hold, on_evidence, on_fenced};
+	static const struct intake_events intake_events = {choose, on_jobs, on_suppression,
+		on_campaign, on_hold, on_evidence, on_beat, on_rival, on_fenced};
 	struct pg_settings pg = {.dsn = slice_of(dsn),
 		.application = SLICE("claim-cli"),
 		.statement_timeout_us = 1000 * args.statement_ms};

@@ -114,7 +114,7 @@ class Worker:
     def __init__(self, dsn, name="w1", lease_s=600):
         self.session = Session(dsn)
         self.id = str(uuid.uuid4())
-        rows = self.session.run("worker_start", self.id, "node", name, "test", lease_s * 10**6)
+        rows = self.session.run("worker_start", self.id, "node", name, "test", lease_s * 10**6, "m1", "")
         assert len(rows) == 1
 
     def claim(self, *keys, token=None, since_us=None, careful=False):

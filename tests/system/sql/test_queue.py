@@ -230,17 +230,17 @@ def test_fenced_worker_claims_nothing(shop, worker):
     assert worker.claim(key(shop, 5)) == []
     dead = shop.session.run("mark_dead", 30 * 10**6)
     assert [d["id"] for d in dead] == [worker.id]
-    assert worker.session.run("heartbeat", worker.id, 10**9, []) == []
+    assert worker.session.run("heartbeat", worker.id, 10**9, [], "", False) == []
     assert worker.claim(key(shop, 5)) == []
 
 
 def test_heartbeat_keeps_the_lease(shop, worker):
-    rows = worker.session.run("heartbeat", worker.id, 600 * 10**6, ["s1", "s2"])
+    rows = worker.session.run("heartbeat", worker.id, 600 * 10**6, ["s1", "s2"], "", False)
     assert abs(rows[0]["until_us"] - rows[0]["now_us"] - 600 * 10**6) <= 1
     assert shop.session.run("mark_dead", 0) == []
     assert shop.session.run("worker_list")[0]["sources"] == ["s1", "s2"]
     assert worker.session.run("worker_stop", worker.id)
-    assert worker.session.run("heartbeat", worker.id, 600 * 10**6, []) == []
+    assert worker.session.run("heartbeat", worker.id, 600 * 10**6, [], "", False) == []
 
 
 def test_retries_move_once_and_carry_their_pins(shop, worker):
@@ -458,7 +458,7 @@ def test_restarted_worker_need_not_wait(database, shop, worker):
     shop.enqueue(campaign, 5)
     worker.claim(key(shop, 5))
     again = Worker(database, "w1")
-    assert [r["id"] for r in again.session.run("worker_replace", again.id, "node", "w1", [])] == [worker.id]
+    assert [r["id"] for r in again.session.run("worker_replace", again.id, "node", "w1", [], "m1")] == [worker.id]
     again.session.run("take_over", 10)
     assert sum(b["size"] for b in again.claim(key(shop, 5))) == 5
 
@@ -482,7 +482,7 @@ def test_what_a_replayed_worker_held_is_not_lost(database, shop, worker):
         batch = victim.claim(key(shop, 10))[0]
         assert batch["lost"] is False
         again = Worker(database, name)
-        again.session.run("worker_replace", again.id, "node", name, [victim.id] if replayed else [])
+        again.session.run("worker_replace", again.id, "node", name, [victim.id] if replayed else [], "m1")
         worker.session.run("take_over", 100)
         states = shop.session.query("SELECT suspect, lost FROM penguin.batches WHERE campaign_id = %s", campaign)
         assert states == [(True, not replayed)]

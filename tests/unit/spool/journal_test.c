@@ -337,6 +337,90 @@ Test(journal, incarnations_are_told_apart)
 	end(&b);
 }
 
+static void expect_history(struct bench *b, const char *words)
+{
+	static const struct recover_events recover_events = {on_owner, on_result, on_doubt};
+	struct recover_report report;
+	struct found found;
+	struct buf why;
+
+	buf_init(&found.words, 0);
+	buf_init(&why, 0);
+	cr_assert(recover_history(slice_of(b->place), &recover_events, &found, &report, &why), "%s",
+		buf_string(&why));
+	cr_assert_str_eq(buf_string(&found.words), words);
+	buf_clear(&found.words);
+	buf_clear(&why);
+}
+
+Test(journal, history_is_all_that_is_there_whatever_was_reported)
+{
+	struct ticket *intent, *ticket;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	ticket = result(&b, &intent, 1);
+	journal_confirm(b.journal, &ticket);
+	stop(&b); /* done as a whole */
+	b.room = 0;
+	start(&b);
+	turn_until(&b, has_room);
+	b.room = 0;
+	intent = intend(&b, 2);
+	ticket = result(&b, &intent, 2);
+	journal_confirm(b.journal, &ticket);
+	loop_drain(b.loop);
+	intent = intend(&b, 3);
+	journal_flush(b.journal);
+	turn_until(&b, has_room);
+	expect(&b, "owner 2: doubt 3");
+	expect_history(&b, "owner 1: result 1owner 2: result 2 doubt 3");
+	journal_withdraw(b.journal, &intent);
+	end(&b);
+}
+
+static void expect_seen(struct bench *b, uint8_t owner, uint64_t beats, bool rewound)
+{
+	struct recover_seen seen;
+
+	journal_flush(b->journal);
+	recover_seen(slice_of(b->place), &seen);
+	cr_assert_eq(seen.owner.bytes[0], owner);
+	cr_assert_eq(seen.beats, beats);
+	cr_assert_eq(seen.rewound, rewound);
+}
+
+/* What the newest incarnation that heard of Postgres has seen of it. */
+Test(journal, seen_is_the_newest_word)
+{
+	struct bench b;
+
+	begin(&b);
+	journal_seen(b.journal, 7); /* there is no room yet */
+	expect_seen(&b, 0, 0, false);
+	turn_until(&b, has_room);
+	expect_seen(&b, 1, 7, false);
+	journal_seen(b.journal, 9);
+	expect_seen(&b, 1, 9, false);
+	stop(&b);
+	b.room = 0;
+	start(&b);
+	turn_until(&b, has_room);
+	expect_seen(&b, 1, 9, false); /* it has not heard of it */
+	journal_rewound(b.journal, 4);
+	expect_seen(&b, 2, 4, true);
+	stop(&b);
+	b.room = 0;
+	start(&b);
+	turn_until(&b, has_room);
+	expect_seen(&b, 2, 4, true);
+	journal_seen(b.journal, 1);
+	expect_seen(&b, 3, 1, false); /* mended */
+	end(&b);
+}
+
 Test(journal, a_torn_end_is_passed_over_and_a_hole_is_not)
 {
 	static const struct recover_events silent = {0};
