@@ -135,6 +135,7 @@ int explain(struct ctl *ctl);
 int log_show(struct ctl *ctl);
 int queue_show(struct ctl *ctl);
 int node_list(struct ctl *ctl);
+int node_dead(struct ctl *ctl);
 int verify(struct ctl *ctl);
 
 #endif

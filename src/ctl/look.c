@@ -1,5 +1,5 @@
 /*
- * penguinctl queue, explain, verify, node: looking, without changing anything.
+ * penguinctl queue, explain, verify, quarantine: looking, without changing anything.
  *
  * Explain answers "why has this recipient not got the mail" from one place: the
  * job's state and batch, then every attempt on every node with what was answered.
@@ -61,16 +61,6 @@ int explain(struct ctl *ctl)
 		code = ctl_tell_holds(ctl, tenant, campaign);
 	}
 	code = code != 0 ? code : ctl_run(ctl, SQL_ATTEMPT_LIST, values);
-	if (code == 0) {
-		ctl_rows(ctl);
-	}
-	return code;
-}
-
-int node_list(struct ctl *ctl)
-{
-	int code = ctl_run(ctl, SQL_WORKER_LIST, NULL);
-
 	if (code == 0) {
 		ctl_rows(ctl);
 	}

@@ -75,6 +75,8 @@ static const struct ctl_command commands[] = {
 		1, erase},
 	{"node list", "", "json", "workers that are live, or were in the last day", 0, 0,
 		node_list},
+	{"node dead", "NODE[/NAME]|WORKER", "yes force json",
+		"say that it is gone, and free what it holds", 1, 1, node_dead},
 	{"enqueue", "FILE.csv|FILE.jsonl|-",
 		"tenant= campaign= format=", "add the rows of a file as jobs", 1, 1, enqueue},
 };
