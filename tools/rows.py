@@ -16,7 +16,7 @@ import re
 
 LIST = "tests/rows.txt"
 MUTATIONS = "tests/mutations/"
-ID = re.compile(r"(?<![A-Za-z0-9])((?:smtp|dns|gen|threat|tenant|sender)_(?:timeout_[a-z]+|corpus|[A-Z]{1,2}[0-9]+))"
+ID = re.compile(r"(?<![A-Za-z0-9])((?:smtp|dns|gen|threat|tenant|sender|fault|env)_(?:timeout_[a-z]+|corpus|[A-Z]{1,2}[0-9]+))"
                 r"(?![A-Za-z0-9])")
 EXCUSES = 10
 # What whole works of their own will bring is no excuse: their rows are listed, not counted.
