@@ -49,6 +49,9 @@ void intake_start(struct intake *intake, const struct id *replayed, size_t count
 /* A reload: the lease is renewed at once, and so from here on. */
 void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_us);
 
+/* Says at once that we are there, and hears what is: the connection is a new one. */
+void intake_renew(struct intake *intake);
+
 /* Other settings, for other nodes to see; told with the next renewal. */
 void intake_change_config(struct intake *intake, struct slice config);
 

@@ -224,9 +224,7 @@ void intake_set_sources(struct intake *intake, const struct slice *sources, size
 	for (size_t i = 0; i < count; i++) {
 		lease->sources[i] = slice_string(sources[i]);
 	}
-	if (lease->started) {
-		set_renew(intake, 0);
-	}
+	intake_renew(intake);
 }
 
 void intake_start(struct intake *intake, const struct id *replayed, size_t count)
@@ -251,6 +249,13 @@ void intake_change_lease(struct intake *intake, int64_t lease_us, int64_t renew_
 	}
 }
 
+void intake_renew(struct intake *intake)
+{
+	if (intake->lease.started) {
+		set_renew(intake, 0);
+	}
+}
+
 void intake_change_config(struct intake *intake, struct slice config)
 {
 	if (slice_equal(config, intake->settings.config)) {
@@ -258,9 +263,7 @@ void intake_change_config(struct intake *intake, struct slice config)
 	}
 	mem_free((char *)(uintptr_t)intake->settings.config.p);
 	intake->settings.config = slice_make(mem_copy(config.p, config.n), config.n);
-	if (intake->lease.started) {
-		set_renew(intake, 0);
-	}
+	intake_renew(intake);
 }
 
 void lease_open(struct intake *intake)

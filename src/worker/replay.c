@@ -30,6 +30,7 @@ struct incarnation {
 	struct id id;
 	struct left *first;
 	struct left **last;
+	struct map *batches; /* id and token -> the one that they are counted by */
 	size_t results;
 	size_t doubts;
 };
@@ -55,6 +56,7 @@ static void on_owner(void *owner, const struct segment_header *header)
 
 	*incarnation = (struct incarnation){.id = header->owner, .last = NULL};
 	incarnation->last = &incarnation->first;
+	incarnation->batches = map_new();
 	*replay->last = incarnation;
 	replay->last = &incarnation->next;
 	replay->now = incarnation;
@@ -64,14 +66,19 @@ static void on_owner(void *owner, const struct segment_header *header)
 /* The batch that others of this incarnation have named already: they are counted together. */
 static struct batch *batch_of(const struct incarnation *incarnation, struct batch *batch)
 {
-	for (struct left *left = incarnation->first; left != NULL; left = left->next) {
-		struct batch *other = left->entry.job.batch;
+	struct batch *other;
+	struct buf key;
 
-		if (id_equal(other->id, batch->id) && id_equal(other->token, batch->token)) {
-			return other;
-		}
+	buf_init(&key, 0);
+	buf_add(&key, id_slice(&batch->id));
+	buf_add(&key, id_slice(&batch->token));
+	other = map_get(incarnation->batches, buf_slice(&key));
+	if (other == NULL) {
+		other = batch;
+		map_put(incarnation->batches, buf_slice(&key), batch);
 	}
-	return batch;
+	buf_clear(&key);
+	return other;
 }
 
 /* Read once more from bytes of our own, since what is mapped goes. */
@@ -195,6 +202,13 @@ static void start_intake(const struct replay *replay)
 	mem_free(ids);
 }
 
+static void forget_batches(struct replay *replay)
+{
+	for (struct incarnation *i = replay->first; i != NULL; i = i->next) {
+		map_free(&i->batches);
+	}
+}
+
 static void finish(struct replay *replay)
 {
 	struct err err = recover_done(replay->directory, replay->last_number);
@@ -205,6 +219,7 @@ static void finish(struct replay *replay)
 	}
 	start_intake(replay);
 	history_free(&replay->history);
+	forget_batches(replay);
 	arena_free(&replay->arena); /* it may be large, and the worker lives long */
 	replay->first = NULL;
 }
@@ -264,6 +279,7 @@ void replay_free(struct replay **replay)
 	loop_later_cancel(gone->worker->loop, &gone->step);
 	record_close(&gone->record);
 	history_free(&gone->history);
+	forget_batches(gone);
 	arena_free(&gone->arena);
 	mem_free(gone);
 }

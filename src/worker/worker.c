@@ -38,6 +38,9 @@ static void on_pg_up(void *owner)
 
 	worker->pg_lost_us = 0;
 	log_info(NULL, "postgres_up", "%s", "");
+	if (worker->intake != NULL) {
+		intake_renew(worker->intake); /* it may be another server, and know less */
+	}
 }
 
 static void on_pg_down(void *owner, struct slice why)
