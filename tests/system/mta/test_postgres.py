@@ -1,0 +1,348 @@
+"""Postgres fails in every way it can while a campaign is being sent.
+
+The worker lives on in most of these and remembers what it did: then nobody may get a message twice.
+Where it dies as well, at most one message of each connection is sent again, and Postgres says which.
+"""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from mtalib import MTA, WORLD, Stack, is_disk
+from penguin import Session
+from pgserver import Pooler, Server
+from pgwire import Wire
+
+SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
+BUSY = {"postgres": {"statement_timeout": "2s", "connect_timeout": "2s"}, "lease": {"renew": "1s"}}
+SITES = 3  # of the world
+CONNECTIONS = 3 * SITES
+
+
+def people(n, domains=50):
+    return [f"user{i}@d{i % domains + 1}.test" for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def rough_server():
+    it = Server()
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def server(rough_server):
+    rough_server.set_up()
+    rough_server.new_database()
+    return rough_server
+
+
+@pytest.fixture
+def pooler(server):
+    directory = pathlib.Path(subprocess.run(["mktemp", "-d", "/tmp/pgbouncer.XXXXXX"], stdout=subprocess.PIPE, text=True,
+                                            check=True).stdout.strip())
+    it = Pooler(server, directory)
+    yield it
+    it.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def rough(server, tmp_path):
+    """A Stack on a server that may be treated badly."""
+    return lambda **settings: Stack(server.dsn, tmp_path, **settings)
+
+
+@pytest.fixture
+def wire():
+    made = []
+
+    def make(directory, rule):
+        made.append(Wire(directory, rule))
+        return made[-1]
+
+    yield make
+    for it in made:
+        it.close()
+
+
+def look_again(s):
+    """Our own session went with the server."""
+    s.shop.session = Session(s.dsn)
+
+
+def lines(s):
+    return len(s.world.ledger())
+
+
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def stands_still(s, seconds):
+    """So long no message was taken, and nobody was even connected to."""
+    before = lines(s), len(s.world.events("connect"))
+    time.sleep(seconds)
+    return before == (lines(s), len(s.world.events("connect")))
+
+
+def flagged(s, campaign):
+    """Of these Postgres says that they may have been delivered without an answer."""
+    return {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 21 or row["state"] == "in_doubt"}
+
+
+def check_after_death(s, campaign, count, deaths=1):
+    """Nothing is lost; what came twice is admitted, and is at most one a connection."""
+    assert s.wait(campaign, timeout=120) == {"delivered": count}
+    lost, duplicate, misreported = s.join(campaign)
+    assert not lost and not misreported
+    assert set(duplicate) <= flagged(s, campaign)
+    assert lines(s) - count <= deaths * CONNECTIONS
+    assert len({line["job"] for line in s.world.ledger()}) == count
+    s.shop.account(campaign)
+
+
+def kill(server):
+    server.kill()
+    time.sleep(0.5)
+    server.start()
+
+
+def stop_immediate(server):
+    server.control("-m", "immediate", "stop")
+    time.sleep(0.5)
+    server.start()
+
+
+def freeze(server):
+    """All of it stands still, for longer than a statement may take; then it goes on as if nothing had been."""
+    server.signal_all(signal.SIGSTOP)
+    time.sleep(4)
+    server.signal_all(signal.SIGCONT)
+
+
+def terminate(server):
+    session = Session(server.dsn)
+    for _ in range(20):
+        session.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                      " WHERE pid <> pg_backend_pid() AND application_name = 'penguin-mta'")
+        time.sleep(0.1)
+    session.close()
+
+
+def read_only(server):
+    session = Session(server.dsn)
+    for state in ("on", "off"):
+        session.query("ALTER SYSTEM SET default_transaction_read_only = " + state)
+        session.query("SELECT pg_reload_conf()")
+        time.sleep(2)
+    session.close()
+
+
+@pytest.mark.parametrize("trouble", [kill, stop_immediate, freeze, terminate, read_only])
+def test_env_E6_whatever_happens_to_postgres_nothing_is_lost_or_sent_twice(server, rough, trouble):
+    with rough(world=WORLD + SLOW, config=BUSY) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1200))
+        s.start()
+        for round_ in range(2):
+            s.wait(campaign, lambda a, n=round_: lines(s) > 100 + 400 * n)
+            trouble(server)
+            look_again(s)
+        assert s.check(campaign) == {"delivered": 1200}
+        s.stop()
+
+
+@pytest.mark.parametrize("trouble", [kill, freeze, terminate])
+def test_env_E6_behind_a_pooler_as_well(server, pooler, rough, trouble):
+    with rough(world=WORLD + SLOW, config={**BUSY, "postgres": {**BUSY["postgres"], "dsn": pooler.dsn}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(600))
+        s.start()
+        s.wait(campaign, lambda a: lines(s) > 100)
+        trouble(server)
+        look_again(s)
+        assert s.check(campaign) == {"delivered": 600}
+        s.stop()
+
+
+def cuts(statement, most=6):
+    """The first transactions with this statement: by turns the server never hears of them, and we never hear its answer."""
+    seen = []
+
+    def rule(names):
+        if statement not in names or len(seen) >= most:
+            return None
+        seen.append(names)
+        return "before" if len(seen) % 2 else "after"
+
+    return rule
+
+
+@pytest.mark.parametrize("statement", ["claim", "jobs_read", "report", "retry_file", "batch_close", "heartbeat"])
+def test_fault_F10_cut_at_the_commit_before_and_after_it(cluster, stack, wire, statement):
+    later = SLOW + "  - at: rcpt\n    domain: \"d[1-10].test\"\n    nth: 1-1\n    per: recipient\n    reply: 451 4.7.1 later\n"
+    with stack(world=WORLD + later, config={"lease": {"renew": "300ms"}, "limits": {"jobs": 100},
+                                            "retry": {"first": "1s", "max": "1s"}}) as s:
+        between = wire(cluster.directory, cuts(statement))
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start(postgres={"dsn": between.dsn(s.dsn)})
+        s.wait(campaign, lambda a: len(between.did) >= 2)
+        assert s.check(campaign) == {"delivered": 300}
+        assert {what for what, _ in between.did} == {"before", "after"}
+        # What was told twice counts once.
+        rows = s.attempts(campaign)
+        assert sorted(row["attempt_no"] for row in rows) == [1] * 300 + [2] * 60
+        assert s.shop.session.query("SELECT sum(attempts), sum(deferrals), sum(duplicates) FROM penguin.campaign_stats") == [
+            (360, 60, 0)]
+        assert not flagged(s, campaign)
+        s.stop()
+
+
+def test_fault_F10_the_answer_to_a_report_is_lost_and_the_worker_with_it(cluster, stack, wire):
+    """Postgres has the results, the journal does not know it: told again by the next, they are not there twice."""
+    with stack(world=WORLD + SLOW, config=BUSY) as s:
+        between = wire(cluster.directory, lambda names: "after" if "report" in names else None)
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start(postgres={"dsn": between.dsn(s.dsn)}, report={"interval": "300ms"})
+        wait_for(lambda: between.did and lines(s) > 100)
+        s.kill()
+        assert s.attempts(campaign), "the report was done"
+        s.start(postgres={"dsn": s.dsn})
+        check_after_death(s, campaign, 300)
+        known = [row["job_id"] for row in s.attempts(campaign) if row["attempt_no"] == 1]
+        assert len(known) == len(set(known)) == 300
+        s.stop()
+
+
+def test_fault_F1_dies_before_the_claim_reaches_postgres(cluster, stack, wire):
+    with stack(world=WORLD, config=BUSY) as s:
+        def rule(names):
+            if "claim" not in names:
+                return None
+            s.mta.kill()
+            return "before"
+
+        between = wire(cluster.directory, rule)
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start(postgres={"dsn": between.dsn(s.dsn)})
+        assert s.mta.wait(60) == -9 and between.did
+        assert s.account(campaign) == {"waiting": 300}
+        assert s.world.events("connect") == []
+        s.start(postgres={"dsn": s.dsn})
+        assert s.check(campaign) == {"delivered": 300}
+        assert not flagged(s, campaign)
+        s.stop()
+
+
+def test_fault_F6_dies_with_the_250_in_its_socket(stack):
+    """Receivers have said yes, and it has not read that: in doubt, one a connection."""
+    rule = "\nrules:\n  - at: dot\n    nth: 100-108\n    accept: true\n    delay: 3s\n"
+    with stack(world=WORLD + rule, config=BUSY) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(300))
+        s.start()
+        wait_for(lambda: lines(s) >= 108)
+        s.mta.send_signal(signal.SIGSTOP)
+        time.sleep(3.5)  # and the answers are there
+        s.kill()
+        taken = {line["job"] for line in s.world.ledger()}
+        s.start()
+        check_after_death(s, campaign, 300)
+        doubted = flagged(s, campaign)
+        assert doubted <= taken and 1 <= len(doubted) <= CONNECTIONS
+        s.stop()
+
+
+def test_fault_F12_started_again_while_postgres_is_away(server, rough):
+    with rough(world=WORLD + SLOW, config=BUSY) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(600))
+        s.start(report={"interval": "2s"})
+        s.wait(campaign, lambda a: lines(s) > 100)
+        server.control("-m", "immediate", "stop")
+        sent = lines(s)
+        wait_for(lambda: lines(s) > sent + 20)
+        s.kill()
+        s.start(report={"interval": "100ms"})
+        assert stands_still(s, 4), "nothing is sent on a lease that nobody has seen"
+        assert s.mta.poll() is None
+        server.start()
+        look_again(s)
+        check_after_death(s, campaign, 600)
+        s.stop()
+
+
+def test_fault_F24_both_die_together(server, rough):
+    with rough(world=WORLD + SLOW, config=BUSY) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(900))
+        for round_ in range(2):
+            s.start()
+            s.wait(campaign, lambda a, n=round_: lines(s) > 100 + 200 * n)
+            server.kill()
+            s.kill()
+            server.start()
+            look_again(s)
+        s.start()
+        check_after_death(s, campaign, 900, deaths=2)
+        s.stop()
+
+
+SUPPRESS = "INSERT INTO penguin.suppressions (tenant_id, address, stream, reason) VALUES (%s, %s, '*', 'unsubscribe')"
+
+
+def said(s, text):
+    return any(text == e["text"] for e in s.world.events("command"))
+
+
+def check_suppressed(s, campaign):
+    assert s.wait(campaign) == {"suppressed": 1}
+    assert s.world.ledger() == [], "no dot"
+    assert [e["session"] for e in s.world.events("lost")] == [1], "left without QUIT"
+    assert s.shop.session.value("SELECT count(*) FROM penguin.batches") == 0
+    s.shop.account(campaign)
+
+
+def test_fault_F28_suppressed_while_the_receiver_thinks_about_DATA(stack):
+    with stack(world=WORLD + "\nrules:\n  - at: data\n    delay: 2s\n") as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        wait_for(lambda: said(s, "DATA"))
+        s.shop.session.query(SUPPRESS, s.shop.tenant, "ann@d1.test")
+        check_suppressed(s, campaign)
+        s.stop()
+
+
+@pytest.mark.parametrize("size", [10, 100000])
+def test_fault_F28_suppressed_while_the_message_goes_out(stack, size):
+    """The receiver says 354 and may get the body; the disk takes four seconds to have the intent."""
+    with stack(config={"spool": {"sync": True}},
+               content={"from": "ann@news.shop.test", "subject": "x", "text": "y" * size}) as s:
+        if not is_disk(s.directory):
+            pytest.skip("the test's directory is in memory: a durable journal is refused there")
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync",
+                "-e", "inject=fdatasync:delay_enter=4000000:when=2+"]  # the first makes the first file
+        with open(s.directory / "mta.log", "ab") as log:
+            tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config()], stderr=log,
+                                      env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+        try:
+            wait_for(lambda: any(e["text"].startswith("354") for e in s.world.events("reply")))
+            s.shop.session.query(SUPPRESS, s.shop.tenant, "ann@d1.test")
+            check_suppressed(s, campaign)
+        finally:
+            (mta,) = pathlib.Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
+            os.kill(int(mta), signal.SIGTERM)
+            assert tracer.wait(60) == 0
