@@ -109,6 +109,7 @@ struct config_lease {
 	int64_t duration_us;
 	int64_t renew_us;
 	int64_t autonomy_us;
+	int64_t ramp_us;
 };
 
 struct config_report {

@@ -81,6 +81,9 @@ size_t record_unreported(const struct record *record);
 /* Attempts among them: what a crash without a journal would send again. */
 size_t record_unconfirmed(const struct record *record);
 
+/* Since when Postgres has been told something that it has not confirmed; 0 = nothing is under way. */
+int64_t record_waits_since_us(const struct record *record);
+
 /* Writes everything now; on_done when all is confirmed. */
 void record_flush(struct record *record, void (*on_done)(void *owner), void *owner);
 void record_close(struct record **record); /* what is unreported is lost to Postgres: flush first */

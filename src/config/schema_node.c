@@ -210,7 +210,10 @@ static const struct config_key lease_keys[] = {
 	{"renew", CONFIG_DURATION, AT(renew_us), "60s", "100ms", "1h", NULL,
 		.doc = "How often a worker renews its lease."},
 	{"autonomy", CONFIG_DURATION, AT(autonomy_us), "60s", "0", "1h", NULL,
-		.doc = "How long a worker goes on sending while Postgres is away."},
+		.doc = "How long a worker goes on sending while Postgres is away or confirms "
+		       "nothing."},
+	{"ramp", CONFIG_DURATION, AT(ramp_us), "30s", "0", "1h", NULL,
+		.doc = "How long a worker takes to come back to its full pace after such a pause."},
 };
 #undef AT
 static const struct config_schema lease = SCHEMA_OF(lease_keys, struct config_lease);

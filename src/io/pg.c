@@ -112,14 +112,22 @@ void pg_again(struct pg *pg, const struct pg_answer *answer, int64_t pause_us)
 	}
 }
 
+/*
+ * A server that has become read-only is a standby now, or stopped by its operator: the
+ * next connection looks for one that is not (target_session_attrs), until there is one.
+ */
 static void complete(struct pg *pg, struct pg_request *request)
 {
 	struct pg_answer answer = pg_request_answer(request);
+	bool demoted = slice_equal(answer.sqlstate, SLICE("25006"));
 
 	list_remove(&pg->flying, &request->link);
 	pg->progress_us = loop_now_us(pg->loop);
 	pg->pause_us = 0;
 	tell(pg, request, &answer);
+	if (demoted && pg->up) {
+		pg_link_close(pg->link, SLICE("the server is read-only"));
+	}
 }
 
 /* One result of the pipeline; false when the server lost the thread. */

@@ -195,6 +195,11 @@ size_t record_unreported(const struct record *record)
 		(round->closes_count - round->closes_done);
 }
 
+int64_t record_waits_since_us(const struct record *record)
+{
+	return record->asked_us;
+}
+
 /* Whether its batch waits for nothing else, or it has waited long enough. */
 static bool is_due(const struct record *record, const struct filing *filing)
 {

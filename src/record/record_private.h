@@ -55,7 +55,8 @@ struct record {
 	struct later now;
 	struct later flushed;
 	struct waiter *waiters;
-	size_t flushing; /* how many wait for a flush */
+	size_t flushing;  /* how many wait for a flush */
+	int64_t asked_us; /* when what is under way went first; 0 = nothing is */
 	bool busy;
 	bool gone; /* record_close() was called: only the memory is left */
 };

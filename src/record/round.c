@@ -328,6 +328,7 @@ static void on_report(void *owner, const struct pg_answer *answer)
 		pg_again(record->pg, answer, AGAIN_US);
 		return;
 	}
+	record->asked_us = 0;
 	if (answer->status == PG_DONE) {
 		confirmed(record, answer);
 	} else {
@@ -366,5 +367,6 @@ void round_send(struct record *record)
 		pg_statement(request, sql_statements[SQL_WORKER_BEAT].text);
 		pg_add_id(request, &record->settings.worker);
 	}
+	record->asked_us = loop_now_us(record->loop);
 	pg_send(record->pg, &request, 0, on_report, record);
 }

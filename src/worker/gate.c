@@ -6,6 +6,7 @@
  * That the journal has the intent on the disk is the other half of it: launch.c waits
  * for that, and asks here when it is there.
  */
+#include "away.h"
 #include "holds.h"
 #include "logbook.h"
 #include "parts.h"
@@ -16,14 +17,9 @@
  */
 bool gate_flows(const struct worker *worker)
 {
-	const struct config *config = worker->equipment->config;
-
-	if (record_unconfirmed(worker->record) >= config->limits.unreported ||
-		!logbook_flows(worker)) {
-		return false;
-	}
-	return worker->pg_lost_us == 0 ||
-		loop_now_us(worker->loop) - worker->pg_lost_us < config->lease.autonomy_us;
+	return !away_too_long(worker->away) &&
+		record_unconfirmed(worker->record) < worker->equipment->config->limits.unreported &&
+		logbook_flows(worker);
 }
 
 enum gate gate_ask(const struct plan *plan, bool final_dot)

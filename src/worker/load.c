@@ -19,6 +19,7 @@
  */
 #include "load.h"
 
+#include "away.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "logbook.h"
@@ -503,7 +504,7 @@ static void count_siblings(struct credit_ask *asks, size_t count)
 static unsigned credit_of(const struct permits *permits, unsigned limit)
 {
 	struct worker *worker = permits->worker;
-	unsigned room = (unsigned)resolver_room(worker->resolver, limit);
+	unsigned room = (unsigned)resolver_room(worker->resolver, away_jobs(worker->away, limit));
 
 	if (!gate_flows(worker) || (worker->at_hand > 0 && memory_is_full(worker))) {
 		return 0;

@@ -6,6 +6,7 @@
  * may have changed its answer: a job came, a session became ready or ended, a
  * timer that shaping named is due, room was made.
  */
+#include "away.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -18,6 +19,7 @@
 #define JOBS_PER_CONNECTION 8 /* waiting jobs that are worth one more connection */
 #define SUSPENDED_HOLD_US (30 * TIME_SECOND_US) /* longer than this, jobs wait in Postgres */
 #define OVERFLOW_US (5 * TIME_SECOND_US)
+#define LOOK_AGAIN_US (TIME_SECOND_US / 10)
 
 static void on_timer(void *owner)
 {
@@ -261,8 +263,15 @@ static bool worth_another(const struct outlet *outlet)
 /* Connections this worker may still open: a limit of the node, not of a site. */
 static bool room_for_sockets(const struct outlet *outlet)
 {
+	size_t most = outlet->equipment->config->limits.connections;
+
 	return sessions_total(outlet->worker->sessions) <
-		outlet->equipment->config->limits.connections;
+		away_connections(outlet->worker->away, most);
+}
+
+static void look_again(struct outlet *outlet)
+{
+	timer_set(&outlet->timer, loop_now_us(outlet->worker->loop) + LOOK_AGAIN_US);
 }
 
 /* No host of the site may be tried from here. */
@@ -360,8 +369,7 @@ static void open_more(struct outlet *outlet)
 		}
 		if (!room_for_sockets(outlet)) {
 			sessions_make_room(outlet->worker->sessions);
-			timer_set(&outlet->timer,
-				loop_now_us(outlet->worker->loop) + TIME_SECOND_US / 10);
+			look_again(outlet);
 			return;
 		}
 		if (!open_one(outlet)) {
@@ -389,6 +397,10 @@ void outlet_run(struct outlet *outlet)
 	if (is_suspended_long(outlet) && sessions_count(outlet->sessions) == 0) {
 		queue_pick(outlet->queue, pick_any, outlet);
 		loop_later(outlet->worker->loop, &outlet->run);
+		return;
+	}
+	if (!gate_flows(outlet->worker)) {
+		look_again(outlet); /* no use in a connection that may not send */
 		return;
 	}
 	if (feed_idle(outlet)) {

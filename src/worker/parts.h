@@ -32,6 +32,7 @@ struct ticket;
 struct keys;
 struct holds;
 struct permits;
+struct away;
 struct load;
 struct window;
 
@@ -77,9 +78,9 @@ struct worker {
 	struct permits *permits;
 	struct list outlets;
 	struct desk desk;
-	struct stop *stop;  /* NULL while running */
-	size_t at_hand;     /* plans */
-	int64_t pg_lost_us; /* since when Postgres is away; 0 = it is there */
+	struct stop *stop; /* NULL while running */
+	size_t at_hand;    /* plans */
+	struct away *away; /* Postgres */
 	struct worker_events events;
 };
 

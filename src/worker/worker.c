@@ -10,6 +10,7 @@
 
 #include <sysexits.h>
 
+#include "away.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -36,20 +37,18 @@ static void on_pg_up(void *owner)
 {
 	struct worker *worker = owner;
 
-	worker->pg_lost_us = 0;
 	log_info(NULL, "postgres_up", "%s", "");
 	if (worker->intake != NULL) {
 		intake_renew(worker->intake); /* it may be another server, and know less */
 	}
+	away_on_back(worker->away);
 }
 
 static void on_pg_down(void *owner, struct slice why)
 {
 	struct worker *worker = owner;
 
-	if (worker->pg_lost_us == 0) {
-		worker->pg_lost_us = loop_now_us(worker->loop);
-	}
+	away_on_lost(worker->away);
 	log_warning(NULL, "postgres_down", "why=%s", log_quote(why));
 }
 
@@ -306,6 +305,7 @@ bool worker_open(struct loop *loop, const struct config *config, const struct wo
 	worker->shape = shape_new();
 	shape_on_room(worker->shape, outlet_on_room, worker);
 	worker->permits = permits_new(worker);
+	worker->away = away_new(worker);
 	if (!open_all(worker, config, why)) {
 		worker_free(&worker);
 		return false;
@@ -450,6 +450,7 @@ void worker_free(struct worker **worker)
 	keys_free(&gone->keys);
 	holds_free(&gone->holds);
 	permits_free(&gone->permits);
+	away_free(&gone->away);
 	composer_free(&gone->composer);
 	token_ring_free(&gone->tokens);
 	signer_free(&gone->signer);

@@ -47,6 +47,7 @@ def test_fault_F5_killed_between_dot_and_250_is_in_doubt(stack, policy, account,
         assert list(taken(s).values()) == [lines]
         first = s.attempts(campaign)[0]
         assert (first["attempt_no"], first["phase"], first["flags"]) == (1, "dot", flag)
+        assert [row["flags"] & 1 for row in s.attempts(campaign)[1:]] == [1] * (lines - 1), "a possible duplicate"
         assert first["reply"] == "the worker ended before the answer to the final dot"
         logged = [json.loads(line) for line in (s.directory / "delivery.log").read_text().splitlines()]
         assert len(logged) == lines, "the doubt, and what came of it"

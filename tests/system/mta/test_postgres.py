@@ -17,7 +17,7 @@ from pgserver import Pooler, Server
 from pgwire import Wire
 
 SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
-BUSY = {"postgres": {"statement_timeout": "2s", "connect_timeout": "2s"}, "lease": {"renew": "1s"}}
+BUSY = {"postgres": {"statement_timeout": "2s", "connect_timeout": "2s"}, "lease": {"renew": "1s", "ramp": "1s"}}
 SITES = 3  # of the world
 CONNECTIONS = 3 * SITES
 
@@ -92,6 +92,10 @@ def stands_still(s, seconds):
     return before == (lines(s), len(s.world.events("connect")))
 
 
+def open_connections(s):
+    return len(s.world.events("connect")) - sum(len(s.world.events(end)) for end in ("close", "reset", "lost"))
+
+
 def flagged(s, campaign):
     """Of these Postgres says that they may have been delivered without an answer."""
     return {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 21 or row["state"] == "in_doubt"}
@@ -102,7 +106,8 @@ def check_after_death(s, campaign, count, deaths=1):
     assert s.wait(campaign, timeout=120) == {"delivered": count}
     lost, duplicate, misreported = s.join(campaign)
     assert not lost and not misreported
-    assert set(duplicate) <= flagged(s, campaign)
+    again = {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 1}
+    assert set(duplicate) <= flagged(s, campaign) & again, "in doubt the first time, a possible duplicate the second"
     assert lines(s) - count <= deaths * CONNECTIONS
     assert len({line["job"] for line in s.world.ledger()}) == count
     s.shop.account(campaign)
@@ -263,6 +268,76 @@ def test_fault_F6_dies_with_the_250_in_its_socket(stack):
         s.stop()
 
 
+HOUR = {"lease": {"duration": "12s", "renew": "1s", "autonomy": "3s", "ramp": "6s"}, "timeouts": {"scale": 0.01},
+        "limits": {"jobs": 2000}, "postgres": {"statement_timeout": "2s", "connect_timeout": "2s"}}
+
+
+def test_fault_F11_env_E6_an_hour_without_postgres(server, rough):
+    """The hour is longer than the lease.  It goes on for a while, says QUIT, and connects to nobody until Postgres is back."""
+    with rough(world=WORLD + SLOW, config=HOUR) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(3500))
+        s.start()
+        s.wait(campaign, lambda a: lines(s) > 100)
+        server.control("-m", "fast", "stop")
+        begun = lines(s)
+        time.sleep(5)
+        assert lines(s) > begun, "it goes on by itself"
+        wait_for(lambda: open_connections(s) == 0, 10)
+        assert len(s.world.events("close")) == len(s.world.events("connect")), "nobody was hung up on"
+        assert "QUIT" in {e["text"] for e in s.world.events("command")}
+        assert stands_still(s, 8)
+        assert lines(s) < 2000, "there would be more to send"
+        server.start()
+        back = time.time()
+        look_again(s)
+        while time.time() - back < 4:
+            part = (time.time() - back) / 6
+            assert open_connections(s) <= part * CONNECTIONS + 2
+            time.sleep(0.02)
+        assert s.check(campaign) == {"delivered": 3500}
+        s.stop()
+
+
+def test_fault_F11_behind_an_hour_jobs_are_claimed_little_by_little(server, rough):
+    """What was at hand is sent meanwhile; then a fleet would come for more in one moment."""
+    with rough(world=WORLD + SLOW, config={**HOUR, "limits": {"jobs": 200}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(1500))
+        s.start()
+        s.wait(campaign, lambda a: lines(s) > 50)
+        server.control("-m", "fast", "stop")
+        wait_for(lambda: stands_still(s, 4))
+        back = time.time()
+        server.start()
+        look_again(s)
+        wait_for(lambda: "leased" not in s.account(campaign))
+        while time.time() - back < 4:
+            held = s.account(campaign).get("leased", 0)
+            assert held <= (time.time() - back) / 6 * 200 + 20
+            time.sleep(0.02)
+        assert s.check(campaign) == {"delivered": 1500}
+        s.stop()
+
+
+def test_fault_F11_what_postgres_does_not_know_stays_below_its_bound(server, rough):
+    config = {**BUSY, "limits": {"unreported": 40}, "report": {"interval": "100ms"}}
+    with rough(world=WORLD + SLOW, config=config) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(600))
+        s.start()
+        s.wait(campaign, lambda a: lines(s) > 100)
+        server.kill()
+        sent = lines(s)
+        time.sleep(4)
+        assert sent <= lines(s) <= sent + 40 + CONNECTIONS
+        assert stands_still(s, 2)
+        server.start()
+        look_again(s)
+        assert s.check(campaign) == {"delivered": 600}
+        s.stop()
+
+
 def test_fault_F12_started_again_while_postgres_is_away(server, rough):
     with rough(world=WORLD + SLOW, config=BUSY) as s:
         campaign = s.campaign()
@@ -295,6 +370,52 @@ def test_fault_F24_both_die_together(server, rough):
             look_again(s)
         s.start()
         check_after_death(s, campaign, 900, deaths=2)
+        s.stop()
+
+
+FULL = {"lease": {"autonomy": "1s", "renew": "1s", "ramp": "1s"}}
+
+
+def test_fault_F15_the_disk_of_postgres_is_full(cluster, stack, wire):
+    """Reads work and so does the connection; nothing can be written."""
+    full = []
+
+    def rule(names):
+        return "53100" if full and {"claim", "report", "retry_file", "batch_close", "heartbeat"} & set(names) else None
+
+    with stack(world=WORLD + SLOW, config=FULL) as s:
+        between = wire(cluster.directory, rule)
+        campaign = s.campaign()
+        s.enqueue(campaign, people(3000))
+        s.start(postgres={"dsn": between.dsn(s.dsn)}, limits={"jobs": 2000})
+        s.wait(campaign, lambda a: lines(s) > 100)
+        full.append(True)
+        sent = lines(s)
+        time.sleep(8)  # a second, and five in which it might be slow
+        assert lines(s) > sent
+        assert stands_still(s, 3)
+        assert s.account(campaign)["leased"] > 0, "there would be more to send"
+        full.clear()
+        assert s.check(campaign) == {"delivered": 3000}
+        assert s.mta.poll() is None
+        s.stop()
+
+
+def test_fault_F15_postgres_is_read_only(server, rough):
+    with rough(world=WORLD + SLOW, config=FULL) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(3000))
+        s.start(limits={"jobs": 2000})
+        s.wait(campaign, lambda a: lines(s) > 100)
+        s.shop.session.query("ALTER SYSTEM SET default_transaction_read_only = on")
+        s.shop.session.query("SELECT pg_reload_conf()")
+        time.sleep(3)
+        assert stands_still(s, 3)
+        assert s.account(campaign)["leased"] > 0, "there would be more to send"
+        s.shop.session.query("ALTER SYSTEM RESET default_transaction_read_only")
+        s.shop.session.query("SELECT pg_reload_conf()")
+        look_again(s)
+        assert s.check(campaign) == {"delivered": 3000}
         s.stop()
 
 
