@@ -58,7 +58,8 @@ struct record {
 	size_t flushing;  /* how many wait for a flush */
 	int64_t asked_us; /* when what is under way went first; 0 = nothing is */
 	bool busy;
-	bool gone; /* record_close() was called: only the memory is left */
+	bool put_off; /* what is under way was, and that has been said */
+	bool gone;    /* record_close() was called: only the memory is left */
 };
 
 /* Sends the round's next transaction. */

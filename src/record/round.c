@@ -316,6 +316,16 @@ static void refused(struct record *record, const struct pg_answer *answer)
 		round->closes_sent < round->closes_count ? round->closes_sent : round->closes_count;
 }
 
+/* Its disk is full, it is going down: said once, for it is asked five times a second. */
+static void put_off(struct record *record, const struct pg_answer *answer)
+{
+	if (!record->put_off && answer->sqlstate.n > 0) {
+		record->put_off = true;
+		log_warning(NULL, "postgres_puts_off", "what=report sqlstate=%s text=%s",
+			log_quote(answer->sqlstate), log_quote(answer->text));
+	}
+}
+
 static void on_report(void *owner, const struct pg_answer *answer)
 {
 	struct record *record = owner;
@@ -325,10 +335,12 @@ static void on_report(void *owner, const struct pg_answer *answer)
 		return;
 	}
 	if (answer->status == PG_TRY_LATER || answer->status == PG_UNKNOWN) {
+		put_off(record, answer);
 		pg_again(record->pg, answer, AGAIN_US);
 		return;
 	}
 	record->asked_us = 0;
+	record->put_off = false;
 	if (answer->status == PG_DONE) {
 		confirmed(record, answer);
 	} else {

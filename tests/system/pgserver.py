@@ -117,21 +117,24 @@ class Pooler:
             "listen_port = 6432\nauth_type = any\n"
             "pool_mode = transaction\ndefault_pool_size = 2\nserver_login_retry = 1\n"
             f"logfile = {directory}/log\npidfile = {directory}/pid\n")
-        command = [shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(config)]
+        self.command = [shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(config)]
         os.chmod(directory, 0o777)
         if os.getuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres",
-                       "--clear-groups"] + command
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, cwd=directory)
+            self.command = ["setpriv", "--reuid=postgres", "--regid=postgres",
+                            "--clear-groups"] + self.command
         self.dsn = f"host={directory} port=6432 user=postgres dbname={server.name}"
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, cwd=self.directory)
         for _ in range(50):
             try:
                 psycopg2.connect(self.dsn).close()
                 return
             except psycopg2.OperationalError:
                 time.sleep(0.1)
-        raise AssertionError((directory / "log").read_text())
+        raise AssertionError((self.directory / "log").read_text())
 
     def stop(self):
         self.process.terminate()

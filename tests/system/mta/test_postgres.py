@@ -5,6 +5,7 @@ Where it dies as well, at most one message of each connection is sent again, and
 """
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,10 @@ def test_env_E6_behind_a_pooler_as_well(server, pooler, rough, trouble):
         s.wait(campaign, lambda a: lines(s) > 100)
         trouble(server)
         look_again(s)
+        s.wait(campaign, lambda a: lines(s) > 350)
+        pooler.stop()
+        time.sleep(0.5)
+        pooler.start()
         assert s.check(campaign) == {"delivered": 600}
         s.stop()
 
@@ -397,7 +402,7 @@ def test_fault_F15_the_disk_of_postgres_is_full(cluster, stack, wire):
         assert s.account(campaign)["leased"] > 0, "there would be more to send"
         full.clear()
         assert s.check(campaign) == {"delivered": 3000}
-        assert s.mta.poll() is None
+        assert re.findall("^postgres_puts_off what=report sqlstate=(.*?) ", s.log_text(), re.M) == ["53100"], "said once"
         s.stop()
 
 
