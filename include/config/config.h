@@ -31,6 +31,8 @@ struct config {
 	struct config_texts include; /* the files that were read too */
 	const char *node;            /* this machine's name among the others; never NULL */
 	const char *hostname;        /* for EHLO, where a source has none of its own; never NULL */
+	uint32_t workers;            /* 0 = by cores and sources */
+	int64_t drain_timeout_us;
 	enum log_level log_level;
 	struct config_postgres postgres;
 	struct config_dns dns;
