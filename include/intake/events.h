@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 #include "base/slice.h"
+#include "intake/addresses.h"
 #include "model/job.h"
 
 /* Due work of one kind, as the sweep found it; lives for the call. */
@@ -56,6 +57,8 @@ struct hold_key {
 };
 
 struct intake_events {
+	/* The lease is there, and with it that of those before this worker is over.  May be NULL. */
+	void (*on_leased)(void *owner);
 	/*
 	 * Grants jobs to each of the kinds that are ready: ret_jobs[i] <= what there are permits
 	 * for.  ret_bytes: of merge variables that may come with all of them; one job's always do.
@@ -71,6 +74,8 @@ struct intake_events {
 		struct slice state);
 	void (*on_hold)(void *owner, const struct hold_key *key, bool held, int64_t until_db_us,
 		struct slice reason); /* until 0 = until released */
+	void (*on_address)(void *owner, struct slice address, enum address_owner who,
+		const struct address_other *other);
 	/* A worker that was lost says after all that its attempt has ended the job so. */
 	void (*on_evidence)(void *owner, const struct id *tenant, const struct id *job,
 		int attempt_no, enum outcome state);

@@ -20,6 +20,9 @@ struct directory;
  */
 MUST_USE bool directory_open(struct slice base, struct slice name, bool durable,
 	struct directory **ret_directory, struct buf *why);
+
+/* After a directory_open() that failed: does another process have it? */
+bool directory_is_busy(struct slice base, struct slice name);
 void directory_close(struct directory **directory); /* accepts NULL */
 
 struct slice directory_path(const struct directory *directory);

@@ -25,6 +25,7 @@ struct asked {
 static void intake_end(struct intake *intake)
 {
 	lease_clear(intake);
+	addresses_clear(intake);
 	claimer_clear(intake);
 	feeds_clear(intake);
 	chores_clear(intake);
@@ -127,6 +128,7 @@ struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake
 	feeds_open(intake);
 	chores_open(intake);
 	lease_open(intake);
+	addresses_open(intake);
 	return intake;
 }
 
@@ -181,6 +183,7 @@ void intake_free(struct intake **intake)
 	*intake = NULL;
 	i->gone = true;
 	timer_stop(&i->lease.renew);
+	timer_stop(&i->addresses.ask);
 	timer_stop(&i->claimer.poll);
 	timer_stop(&i->feeds.timer);
 	timer_stop(&i->chores.timer);

@@ -109,6 +109,14 @@ struct chores {
 	struct map *to_tell;
 };
 
+/* What is sent from (addresses.c). */
+struct addresses {
+	struct map *all; /* by text */
+	struct timer ask;
+	bool asking;
+	bool more; /* something came meanwhile */
+};
+
 struct intake {
 	struct loop *loop;
 	struct pg *pg;
@@ -116,6 +124,7 @@ struct intake {
 	struct intake_events events;
 	void *owner;
 	struct lease lease;
+	struct addresses addresses;
 	struct claimer claimer;
 	struct feeds feeds;
 	struct chores chores;
@@ -151,6 +160,10 @@ bool peers_look(struct intake *intake, const struct pg_answer *answer, size_t st
 
 void lease_open(struct intake *intake);
 void lease_clear(struct intake *intake);
+
+void addresses_open(struct intake *intake);
+void addresses_start(struct intake *intake); /* the lease is there */
+void addresses_clear(struct intake *intake);
 
 void claimer_open(struct intake *intake);
 void claimer_start(struct intake *intake); /* the lease is there */

@@ -165,8 +165,12 @@ static bool on_started(struct intake *intake, const struct pg_answer *answer, vo
 	}
 	intake->lease.db_us = pg_number(answer, START_FEED, 0, 1) - loop_boot_us(intake->loop);
 	feeds_start(intake, pg_text(answer, START_FEED, 0, 0));
+	addresses_start(intake);
 	claimer_start(intake);
 	chores_start(intake);
+	if (intake->events.on_leased != NULL) {
+		intake->events.on_leased(intake->owner);
+	}
 	return false;
 }
 

@@ -20,6 +20,8 @@
 #include "base/mem.h"
 #include "io/disk.h"
 
+#define LOCK "/lock"
+
 struct directory {
 	char *path;
 	int lock;
@@ -146,7 +148,7 @@ static bool take_lock(struct directory *directory, struct buf *why)
 
 	buf_init(&name, 0);
 	buf_add_text(&name, directory->path);
-	buf_add_text(&name, "/lock");
+	buf_add_text(&name, LOCK);
 	directory->lock = open(buf_string(&name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	buf_clear(&name);
 	if (directory->lock < 0) {
@@ -200,6 +202,26 @@ bool directory_open(struct slice base, struct slice name, bool durable,
 	}
 	*ret_directory = directory;
 	return true;
+}
+
+bool directory_is_busy(struct slice base, struct slice name)
+{
+	struct buf path;
+	bool busy;
+	int lock;
+
+	buf_init(&path, 0);
+	buf_add(&path, base);
+	buf_add_byte(&path, '/');
+	buf_add(&path, name);
+	buf_add_text(&path, LOCK);
+	lock = open(buf_string(&path), O_RDWR | O_CLOEXEC);
+	buf_clear(&path);
+	busy = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	if (lock >= 0) {
+		(void)close(lock);
+	}
+	return busy;
 }
 
 void directory_close(struct directory **directory)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "sources.h"
 
 #define LOOKUP_US (30 * TIME_SECOND_US)
 #define STALE_US (24 * 3600 * TIME_SECOND_US)
@@ -43,8 +44,16 @@ static void build_source(struct shape *shape, const struct config_source *config
 		});
 }
 
-void build_shape(struct shape *shape, const struct config *config)
+/* What is for all workers of the node is shared out; each has one at least. */
+static unsigned part_of(unsigned total, unsigned workers)
 {
+	return total > 0 && total < workers ? 1 : total / workers;
+}
+
+void build_shape(struct worker *worker, const struct config *config)
+{
+	unsigned workers = sources_workers(worker->sources);
+	struct shape *shape = worker->shape;
 	struct shape_limits others = limits_of(&config->default_site, false);
 
 	shape_limit_others(shape, &others);
@@ -57,7 +66,7 @@ void build_shape(struct shape *shape, const struct config *config)
 		struct shape_limits limits = limits_of(&provider->pace, true);
 
 		limits.connections_per_site = provider->connections_per_site;
-		limits.connections_total = provider->connections_total;
+		limits.connections_total = part_of(provider->connections_total, workers);
 		provider_limit(shape_provider(shape, slice_of(provider->name)), &limits);
 	}
 	shape_clear_pools(shape);

@@ -8,7 +8,7 @@
 #include "parts.h"
 
 /* Sources, pools and providers as this configuration has them; keeps what was counted. */
-void build_shape(struct shape *shape, const struct config *config);
+void build_shape(struct worker *worker, const struct config *config);
 
 /* False with a reason in why. */
 bool build_tokens(const struct config *config, struct token_ring **ret_ring, struct buf *why);

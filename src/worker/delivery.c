@@ -138,8 +138,8 @@ static size_t signature_size(const struct delivery *delivery)
 
 	return plan->keys == NULL
 		? 0
-		: signer_size(plan->worker->signer, plan->keys, message_headers(&delivery->message),
-			  plan->job->first_us);
+		: signer_size(plan->worker->seal.signer, plan->keys,
+			  message_headers(&delivery->message), plan->job->first_us);
 }
 
 /* Failure: signatures and all, its header would be more than large receivers take. */

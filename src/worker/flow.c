@@ -26,6 +26,7 @@
 #include "logbook.h"
 #include "parts.h"
 #include "pins.h"
+#include "sources.h"
 #include "sql/statements.h"
 #include "stop.h"
 
@@ -239,15 +240,29 @@ static struct provider *provider_of(struct plan *plan, const struct site *site)
 			     : NULL;
 }
 
+/* Only this source will do, or would do best: the worker that has it claims the job. */
+static void leave_to_other(struct plan *plan, struct slice source)
+{
+	struct buf tag;
+
+	buf_init(&tag, 0);
+	buf_add_text(&tag, "source:");
+	buf_add(&tag, source);
+	plan_give_back(&plan, 0, buf_slice(&tag));
+	buf_clear(&tag);
+}
+
 static void enter_lane(struct plan *plan, struct source *source, struct provider *provider)
 {
 	if (source == NULL || source_owner(source) == NULL) { /* a reload took it away meanwhile */
 		plan_give_back(&plan, 0, SLICE(""));
 		return;
 	}
-	struct outlet *outlet = outlet_get(plan, source, provider);
-
-	outlet_push(outlet, plan);
+	if (sources_elsewhere(plan->worker->sources, source_name(source))) {
+		leave_to_other(plan, source_name(source));
+		return;
+	}
+	outlet_push(outlet_get(plan, source, provider), plan);
 }
 
 /* The DNS is away: that is nobody's failure, and no attempt.  True when the job ended here. */
@@ -280,6 +295,10 @@ static void on_relay(void *owner, struct site *site)
 
 static void to_relay(struct plan *plan, const struct config_source *source)
 {
+	if (sources_elsewhere(plan->worker->sources, slice_of(source->name))) {
+		leave_to_other(plan, slice_of(source->name));
+		return;
+	}
 	plan->relay = source;
 	resolver_find_host(plan->worker->resolver, slice_of(source->relay.host.host),
 		source->relay.host.port, on_relay, plan);
@@ -306,12 +325,31 @@ static void tell_no_source(const struct plan *plan, struct slice pool)
 				"see pools in penguin-mta.yaml, and penguinctl hold")));
 }
 
+/* Where others of this node have some of the pool's, they claim it next. */
 static void no_source(struct plan *plan, struct slice pool)
 {
+	if (sources_any_elsewhere(plan->worker->sources, pool)) {
+		plan_give_back(&plan, 0, SLICE(""));
+		return;
+	}
 	if (is_news(plan->worker, pool)) {
 		tell_no_source(plan, pool);
 	}
 	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
+}
+
+/*
+ * A retry goes out over the source that greylisting knows, so to the worker that has it;
+ * but not while that is held, nor where it has been refiled for that once already.
+ */
+static bool belongs_elsewhere(const struct plan *plan)
+{
+	const struct worker *worker = plan->worker;
+	struct slice source = plan->job->source;
+
+	return source.n > 0 && sources_elsewhere(worker->sources, source) &&
+		!slice_starts(plan->job->batch->tag, SLICE("source:")) &&
+		!holds_source(worker->holds, source);
 }
 
 static void choose_source(struct plan *plan, struct provider *provider)
@@ -322,6 +360,10 @@ static void choose_source(struct plan *plan, struct provider *provider)
 	const struct config_source *config;
 	struct source *source = NULL;
 
+	if (belongs_elsewhere(plan)) {
+		leave_to_other(plan, plan->job->source);
+		return;
+	}
 	if (pool != NULL) {
 		source = pool_choose(pool, provider, site_key(plan->site), plan->job->source);
 	}

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "identities.h"
 #include "io/digest.h"
+#include "sources.h"
 
 #define GENERATION_US (1800 * TIME_SECOND_US)
 #define LOOK_US TIME_SECOND_US
@@ -134,12 +135,13 @@ static const struct hold *find_hold(const struct holds *holds, const struct hold
 	return hold;
 }
 
-/* An operator's reason comes before ours; a source is free when there is neither. */
+/* An operator's reason comes before ours; a source is free when there is none. */
 static void tell_source(struct worker *worker, struct slice name, const char *reason)
 {
 	struct source *source = shape_find_source(worker->shape, name);
 
 	if (source != NULL) {
+		reason = reason != NULL ? reason : sources_fault(worker->sources, name);
 		source_hold(source,
 			reason != NULL ? reason
 				       : identities_fault(worker->holds->identities, name));
@@ -448,6 +450,11 @@ void holds_apply_source(struct holds *holds, struct slice source)
 		find_hold(holds, &(struct hold_key){.kind = HOLD_SOURCE, .name = source});
 
 	tell_source(holds->worker, source, hold != NULL ? hold->reason : NULL);
+}
+
+bool holds_source(const struct holds *holds, struct slice source)
+{
+	return find_hold(holds, &(struct hold_key){.kind = HOLD_SOURCE, .name = source}) != NULL;
 }
 
 void holds_apply(struct holds *holds)

@@ -28,11 +28,14 @@ void holds_apply(struct holds *holds);
 /* Looks at the names of all sources, at the start and after a reload (identities.h). */
 void holds_check_sources(struct holds *holds);
 
-/* What identities.h says of this source has changed. */
+/* What identities.h or sources.h says of this source has changed. */
 void holds_apply_source(struct holds *holds, struct slice source);
 
 /* How a job ended of which holds_ask() says GATE_DONE. */
 enum outcome holds_end_of(const struct holds *holds, const struct plan *plan);
+
+/* An operator holds this source. */
+bool holds_source(const struct holds *holds, struct slice source);
 
 enum gate holds_ask(struct holds *holds, const struct plan *plan);
 

@@ -20,6 +20,7 @@
 #include "equipment.h"
 #include "holds.h"
 #include "preflight/preflight.h"
+#include "sources.h"
 
 #define AGAIN_US (60 * TIME_SECOND_US)
 
@@ -208,9 +209,12 @@ void identities_look(struct identities *identities)
 		mem_array(2 * config->sources.count + 1, sizeof(*identities->sources));
 	identities->subject = (struct preflight_subject){.sources = identities->sources};
 	for (size_t i = 0; i < config->sources.count; i++) {
-		identities->subject.source_count +=
-			preflight_sources(config, config->sources.items[i],
+		const struct config_source *source = config->sources.items[i];
+
+		if (!sources_elsewhere(worker->sources, slice_of(source->name))) {
+			identities->subject.source_count += preflight_sources(config, source,
 				identities->sources + identities->subject.source_count);
+		}
 	}
 	apply(identities);
 	identities->running = preflight_start(worker->loop, worker->dns, &identities->subject,

@@ -122,7 +122,7 @@ void keys_reload(struct keys *keys)
 	struct slice key;
 	void *value;
 
-	keyring_reload(keys->worker->keyring);
+	keyring_reload(keys->worker->seal.keyring);
 	while (map_next(keys->entries, &at, &key, &value)) {
 		((struct entry *)value)->until_us = 0;
 		((struct entry *)value)->seen = false;
@@ -301,7 +301,8 @@ static void start_child(struct entry *entry)
 
 	buf_reset(&entry->why);
 	buf_init(&message, 0);
-	err = selfcheck_sample(entry->set, worker->signer, loop_wall_us(worker->loop), &message);
+	err = selfcheck_sample(
+		entry->set, worker->seal.signer, loop_wall_us(worker->loop), &message);
 	if (!err_is(err)) {
 		err = selfcheck_start(
 			buf_slice(&entry->records), buf_slice(&message), &entry->check);
@@ -384,7 +385,7 @@ static bool has_key(const struct entry *entry)
 {
 	struct id tenant = tenant_of(entry);
 
-	return keyring_has(entry->home->worker->keyring, &tenant, domain_of(entry));
+	return keyring_has(entry->home->worker->seal.keyring, &tenant, domain_of(entry));
 }
 
 /* Looks the set up and starts the comparison with DNS. */
@@ -400,7 +401,7 @@ static void entry_begin(struct entry *entry)
 	entry->checked = 0;
 	entry->standing = STANDING_ASKING;
 	entry->set = keyring_find(
-		worker->keyring, &tenant, domain_of(entry), pins_of(entry), &entry->why);
+		worker->seal.keyring, &tenant, domain_of(entry), pins_of(entry), &entry->why);
 	if (entry->set == NULL) {
 		settle(entry,
 			settings->allow_unsigned && !has_key(entry) ? STANDING_GOOD : STANDING_BAD);
@@ -478,7 +479,7 @@ void keys_sweep(struct keys *keys)
 {
 	if (keys->worker->equipment->config->keys.check_dns != CONFIG_CHECK_DNS_OFF) {
 		keys->sweep_count = 0;
-		keyring_each(keys->worker->keyring, on_domain, keys);
+		keyring_each(keys->worker->seal.keyring, on_domain, keys);
 		sweep_on(keys);
 	}
 }

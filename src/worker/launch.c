@@ -90,7 +90,7 @@ static bool sign(struct delivery *delivery)
 	if (plan->keys == NULL) {
 		return true;
 	}
-	err = signer_sign(plan->worker->signer, plan->keys, message_headers(message),
+	err = signer_sign(plan->worker->seal.signer, plan->keys, message_headers(message),
 		message_body(message), plan->job->first_us, &delivery->signature);
 	if (err_is(err)) {
 		log_error(NULL, "sign_failed", "domain=%s why=%s",

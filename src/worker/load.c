@@ -14,8 +14,9 @@
  * what is lost with this worker may have been sent, and nobody sends it again.  So of them
  * is held what leaves within five seconds, as shaping permits and as the last seconds went.
  *
- * A kind tagged site:HASH was filed for a site by somebody who knew it; it gets
- * the room that site has here.
+ * A kind tagged source:NAME was left to the worker that has this source: the others of
+ * its node do not take it.  A kind tagged site:HASH was filed for a site by somebody who
+ * knew it; it gets the room that site has here.
  */
 #include "load.h"
 
@@ -24,6 +25,7 @@
 #include "base/time.h"
 #include "logbook.h"
 #include "queue/credit.h"
+#include "sources.h"
 
 #define WEIGHT_ORDINARY 100
 #define KNOWN_MOST 100000
@@ -413,6 +415,9 @@ static unsigned wanted(
 
 		room = jobs_for(room, weight);
 		most = most < room ? most : room;
+	}
+	if (slice_starts(ready->tag, SLICE("source:"))) { /* for one of us alone, or for all */
+		return sources_elsewhere(worker->sources, slice_from(ready->tag, 7)) ? 0 : most;
 	}
 	if (pool == NULL) {
 		return most < WINDOW_LEAST ? most

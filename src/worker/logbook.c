@@ -105,7 +105,8 @@ static void before_writes(void *owner)
 	journal_flush(((struct worker *)owner)->logbook->journal);
 }
 
-bool logbook_open(struct worker *worker, const struct config *config, struct buf *why)
+bool logbook_open(
+	struct worker *worker, const struct config *config, struct slice name, struct buf *why)
 {
 	static const struct segments_events events = {on_durable, on_room, on_dead};
 	const struct config_spool *spool = &config->spool;
@@ -117,15 +118,14 @@ bool logbook_open(struct worker *worker, const struct config *config, struct buf
 		.owner = *intake_worker(worker->intake),
 		.boot = directory_boot(),
 		.node = slice_of(config->node),
-		.name = SLICE(NAME),
+		.name = name,
 	};
 
 	struct logbook *book = MEM_NEW(struct logbook);
 
 	worker->logbook = book;
 	later_init(&book->end, end, worker);
-	if (!directory_open(
-		    slice_of(spool->directory), SLICE(NAME), spool->sync, &book->directory, why)) {
+	if (!directory_open(slice_of(spool->directory), name, spool->sync, &book->directory, why)) {
 		return false;
 	}
 	settings.directory = directory_path(book->directory);

@@ -12,7 +12,8 @@
  * The directory, what was left in it (replay.h), and a journal of our own.  False with a
  * reason in why.
  */
-bool logbook_open(struct worker *worker, const struct config *config, struct buf *why);
+bool logbook_open(
+	struct worker *worker, const struct config *config, struct slice name, struct buf *why);
 void logbook_start(struct worker *worker); /* reports that; then intake/ begins */
 void logbook_close(struct worker *worker); /* copes with half-open */
 

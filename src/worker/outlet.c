@@ -14,6 +14,7 @@
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
+#include "sources.h"
 #include "stop.h"
 
 #define JOBS_PER_CONNECTION 8 /* waiting jobs that are worth one more connection */
@@ -144,6 +145,7 @@ static void outlet_free(struct outlet *outlet)
 	}
 	mem_free(outlet);
 	stop_look(worker);
+	sources_look(worker->sources);
 }
 
 /* The fresh set of addresses of a site is used from the next connection on. */
@@ -497,14 +499,17 @@ void outlet_leave_source(struct worker *worker, const struct source *source)
 /*
  * Idle connections go now, the others after their message; what waits goes to new
  * outlets, or back to Postgres when the worker stops.  Marked first: a job that is
- * routed anew must not meet an outlet that is about to go.
+ * routed anew must not meet an outlet that is about to go.  NULL: of all sources.
  */
-void outlet_close_all(struct worker *worker)
+static void close_those_of(struct worker *worker, const struct source *source)
 {
 	for (struct list_link *link = list_first(&worker->outlets); link != NULL;
 		link = list_next(&worker->outlets, link)) {
 		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
 
+		if (source != NULL && lane_source(outlet->lane) != source) {
+			continue;
+		}
 		outlet->stale = true;
 		sessions_lane_close(outlet->sessions);
 		loop_later(worker->loop, &outlet->run);
@@ -517,4 +522,27 @@ void outlet_close_all(struct worker *worker)
 			queue_pick(outlet->queue, pick_again, outlet);
 		}
 	}
+}
+
+void outlet_close_all(struct worker *worker)
+{
+	close_those_of(worker, NULL);
+}
+
+void outlet_close_source(struct worker *worker, const struct source *source)
+{
+	close_those_of(worker, source);
+}
+
+bool outlet_lingers(const struct worker *worker, struct slice source)
+{
+	for (const struct list_link *link = list_first(&worker->outlets); link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		const struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		if (outlet->stale && slice_equal(source_name(lane_source(outlet->lane)), source)) {
+			return true;
+		}
+	}
+	return false;
 }

@@ -31,6 +31,7 @@ struct logbook;
 struct ticket;
 struct keys;
 struct holds;
+struct sources;
 struct permits;
 struct away;
 struct load;
@@ -56,6 +57,12 @@ struct desk {
 	size_t sending; /* deliveries under way */
 };
 
+/* What signs. */
+struct seal {
+	struct keyring *keyring;
+	struct signer *signer;
+};
+
 struct worker {
 	struct loop *loop;
 	struct equipment *equipment;
@@ -70,11 +77,11 @@ struct worker {
 	struct shape *shape;
 	struct token_ring *tokens;
 	struct composer *composer;
-	struct keyring *keyring;
-	struct signer *signer;
+	struct seal seal;
 	struct contents *contents;
 	struct keys *keys;
 	struct holds *holds;
+	struct sources *sources;
 	struct permits *permits;
 	struct list outlets;
 	struct desk desk;
@@ -188,6 +195,9 @@ void outlet_run(struct outlet *outlet);
 void outlet_count(struct outlet *outlet);
 void outlet_run_all(struct worker *worker);
 void outlet_close_all(struct worker *worker);
+/* Of one source: it is given up.  Until its connections have ended, outlet_lingers(). */
+void outlet_close_source(struct worker *worker, const struct source *source);
+bool outlet_lingers(const struct worker *worker, struct slice source);
 void outlet_put_back(struct outlet *outlet, struct plan *plan);
 void outlet_on_room(void *owner, struct lane *lane);
 /* What waits for this source is routed anew: it is out of use. */

@@ -27,6 +27,8 @@
 #include "logbook.h"
 #include "parts.h"
 #include "resolve/servers.h"
+#include "sources.h"
+#include "spool/directory.h"
 #include "sql/statements.h"
 #include "stop.h"
 
@@ -79,6 +81,13 @@ static void on_rival(void *owner)
 	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
 }
 
+static void on_leased(void *owner)
+{
+	struct worker *worker = owner;
+
+	worker->events.on_replayed(worker->events.owner);
+}
+
 static void on_dns_outage(void *owner, bool out)
 {
 	struct worker *worker = owner;
@@ -102,6 +111,8 @@ static const struct intake_events intake_events = {
 	.on_evidence = holds_on_evidence,
 	.on_beat = logbook_on_beat,
 	.on_rival = on_rival,
+	.on_address = sources_on_address,
+	.on_leased = on_leased,
 	.on_fenced = on_fenced,
 };
 
@@ -142,10 +153,7 @@ static bool open_pg(struct worker *worker, const struct config *config, struct b
 	return !err_is(err);
 }
 
-/*
- * The machine's identity, so that one of another machine with the same node name by
- * mistake is not taken for us before a restart; empty where there is none.
- */
+/* Tells nodes of one name apart; empty where there is none. */
 static void add_machine(struct buf *out)
 {
 	if (err_is(config_secret_read(MACHINE_ID, out))) {
@@ -166,13 +174,14 @@ static void add_settings_hash(const struct config *config, struct buf *out)
 	buf_clear(&text);
 }
 
-static void open_intake(struct worker *worker, const struct config *config)
+static void open_intake(struct worker *worker, const struct config *config, struct slice name)
 {
 	const struct config_postgres *postgres = &config->postgres;
 	struct buf machine;
 	struct buf hash;
 	struct intake_settings settings = {
 		.node = slice_of(config->node),
+		.name = name,
 		.version = SLICE(PENGUIN_VERSION),
 		.lease_us = config->lease.duration_us,
 		.renew_us = config->lease.renew_us,
@@ -187,7 +196,6 @@ static void open_intake(struct worker *worker, const struct config *config)
 	buf_init(&hash, 0);
 	add_machine(&machine);
 	add_settings_hash(config, &hash);
-	settings.name = buf_slice(&machine);
 	settings.machine = buf_slice(&machine);
 	settings.config = buf_slice(&hash);
 	worker->intake = intake_open(worker->loop, worker->pg, &settings, &intake_events, worker);
@@ -234,10 +242,10 @@ static struct signer *make_signer(const struct config *config)
 
 static bool open_keys(struct worker *worker, const struct config *config, struct buf *why)
 {
-	if (!open_keyring(config, &worker->keyring, why)) {
+	if (!open_keyring(config, &worker->seal.keyring, why)) {
 		return false;
 	}
-	worker->signer = make_signer(config);
+	worker->seal.signer = make_signer(config);
 	worker->keys = keys_new(worker);
 	return true;
 }
@@ -262,7 +270,8 @@ static bool open_log(struct worker *worker, const struct config *config, struct 
 	return true;
 }
 
-static bool open_all(struct worker *worker, const struct config *config, struct buf *why)
+static bool open_all(
+	struct worker *worker, const struct config *config, struct slice name, struct buf *why)
 {
 	worker->equipment = equipment_new(config, why);
 	if (worker->equipment == NULL || !build_tokens(config, &worker->tokens, why) ||
@@ -274,22 +283,24 @@ static bool open_all(struct worker *worker, const struct config *config, struct 
 	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	build_resolver(worker, config);
 	resolver_watch(worker->resolver, on_dns_outage, worker);
-	build_shape(worker->shape, config);
+	build_shape(worker, config);
 	worker->composer = composer_new(worker->tokens, config->limits.message_bytes);
 	worker->contents = contents_new(worker, memory_for_contents(config));
 	worker->holds = holds_new(worker);
-	open_intake(worker, config);
-	if (!logbook_open(worker, config, why)) {
+	open_intake(worker, config, name);
+	if (!logbook_open(worker, config, name, why)) {
 		return false;
 	}
 	open_record(worker, config);
 	logbook_start(worker);
 	keys_sweep(worker->keys);
+	sources_follow(worker->sources);
 	holds_check_sources(worker->holds);
 	return true;
 }
 
-bool worker_open(struct loop *loop, const struct config *config, const struct worker_events *events,
+int worker_open(struct loop *loop, const struct config *config,
+	const struct worker_settings *settings, const struct worker_events *events,
 	struct worker **ret_worker, struct buf *why)
 {
 	struct worker *worker = MEM_NEW(struct worker);
@@ -306,12 +317,15 @@ bool worker_open(struct loop *loop, const struct config *config, const struct wo
 	shape_on_room(worker->shape, outlet_on_room, worker);
 	worker->permits = permits_new(worker);
 	worker->away = away_new(worker);
-	if (!open_all(worker, config, why)) {
+	worker->sources = sources_new(worker, settings->workers, settings->owns_all);
+	if (!open_all(worker, config, settings->name, why)) {
 		worker_free(&worker);
-		return false;
+		return directory_is_busy(slice_of(config->spool.directory), settings->name)
+			? EX_TEMPFAIL
+			: EX_CONFIG;
 	}
 	*ret_worker = worker;
-	return true;
+	return EX_OK;
 }
 
 /* What a reload needs and may not get. */
@@ -369,10 +383,10 @@ static void change_tokens(
 /* Sets of keys that are in use live on. */
 static void change_keys(struct worker *worker, const struct config *config, struct keyring *take)
 {
-	keyring_close(&worker->keyring);
-	worker->keyring = take;
-	signer_free(&worker->signer);
-	worker->signer = make_signer(config);
+	keyring_close(&worker->seal.keyring);
+	worker->seal.keyring = take;
+	signer_free(&worker->seal.signer);
+	worker->seal.signer = make_signer(config);
 }
 
 static void use_supplies(
@@ -409,10 +423,11 @@ bool worker_reload(struct worker *worker, const struct config *config, struct bu
 	intake_change_lease(worker->intake, config->lease.duration_us, config->lease.renew_us);
 	tell_settings(worker, config);
 	contents_limit(worker->contents, memory_for_contents(config));
-	build_shape(worker->shape, config);
+	build_shape(worker, config);
 	build_resolver(worker, config);
 	sessions_remember(worker->sessions, config->tls.remember_failure_us);
 	holds_apply(worker->holds);
+	sources_follow(worker->sources);
 	holds_check_sources(worker->holds);
 	keys_reload(worker->keys);
 	outlet_close_all(worker);
@@ -449,12 +464,13 @@ void worker_free(struct worker **worker)
 	contents_free(&gone->contents);
 	keys_free(&gone->keys);
 	holds_free(&gone->holds);
+	sources_free(&gone->sources);
 	permits_free(&gone->permits);
 	away_free(&gone->away);
 	composer_free(&gone->composer);
 	token_ring_free(&gone->tokens);
-	signer_free(&gone->signer);
-	keyring_close(&gone->keyring);
+	signer_free(&gone->seal.signer);
+	keyring_close(&gone->seal.keyring);
 	dlog_close(&gone->dlog);
 	shape_free(&gone->shape);
 	equipment_unref(&gone->equipment);

@@ -58,6 +58,7 @@ CONTENT = {
 }
 
 CONFIG = {
+    "workers": 1,
     "postgres": {"poll_busy": "20ms", "poll_idle": "50ms", "sweep": "500ms", "feed": "200ms"},
     "dns": {"min_ttl": "0", "timeout": "1s"},
     "guard": {"allow": ["127.0.0.0/8"]},
@@ -80,6 +81,14 @@ def merged(base, change):
         else:
             result[key] = merged(result.get(key), value)
     return result
+
+
+def wait_for(condition, timeout=60):
+    """Of what comes sooner or later: a busy machine takes its time."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it has not come"
+        time.sleep(0.05)
 
 
 def is_disk(path):
@@ -113,9 +122,8 @@ class Stack:
         return self
 
     def __exit__(self, kind, value, trace):
-        if self.mta is not None and self.mta.poll() is None:
-            self.mta.kill()
-            self.mta.wait()
+        if self.mta is not None:
+            self.end_tree()
         self.world.__exit__(kind, value, trace)
         self.shop.session.close()
         if kind is None and self.boxes:
@@ -198,10 +206,40 @@ class Stack:
         return self.start_in(None, **change)
 
     def start_in(self, environment, **change):
-        path = self.write_config(**change)
+        return self.run([MTA, "-c", self.write_config(**change)], env=environment)
+
+    def start_worker(self, *options, name="w0", **change):
+        """One worker with all sources and without a supervisor: what ends it is its exit code."""
+        return self.run([MTA, "-c", self.write_config(**change), "--worker", name, *options])
+
+    def run(self, words, **options):
+        """A session of its own, so that end_tree() finds the workers too."""
         self.log = open(self.directory / "mta.log", "ab")
-        self.mta = subprocess.Popen([MTA, "-c", path], stderr=self.log, env=environment)
+        self.mta = subprocess.Popen(words, stderr=self.log, start_new_session=True, **options)
         return self
+
+    def end_tree(self):
+        """As power loss would: the supervisor and its workers, at once, with nothing to say any more."""
+        try:
+            os.killpg(self.mta.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.mta.wait()
+        wait_for(lambda: not self.processes())
+
+    def processes(self):
+        """Of the session that are left: process ids by the worker's name, "" for the supervisor."""
+        found = {}
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (path / "cmdline").read_bytes().split(b"\0")
+                fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if fields[3] == str(self.mta.pid) and fields[0] != "Z":
+                name = words[words.index(b"--worker") + 1].decode() if b"--worker" in words else ""
+                found[name] = int(path.name)
+        return found
 
     def start_ahead(self, seconds, **change):
         """The node's wall clock is so much ahead of the database's."""
@@ -220,8 +258,7 @@ class Stack:
         assert code == 0, f"penguin-mta ended with {code}:\n{self.log_text()[-3000:]}"
 
     def kill(self):
-        self.mta.kill()
-        self.mta.wait()
+        self.end_tree()
         self.log.close()
 
     def log_text(self):

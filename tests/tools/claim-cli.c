@@ -384,8 +384,17 @@ static void open_all(struct cli *cli, const char *dsn)
 {
 	const char name[] = {(char)('a' + args.name % 26)};
 	static const struct pg_events pg_events = {.on_up = on_up, .on_down = on_down};
-	static const struct intake_events intake_events = {choose, on_jobs, on_suppression,
-		on_campaign, on_hold, on_evidence, on_beat, on_rival, on_fenced};
+	static const struct intake_events intake_events = {
+		.choose = choose,
+		.on_jobs = on_jobs,
+		.on_suppression = on_suppression,
+		.on_campaign = on_campaign,
+		.on_hold = on_hold,
+		.on_evidence = on_evidence,
+		.on_beat = on_beat,
+		.on_rival = on_rival,
+		.on_fenced = on_fenced,
+	};
 	struct pg_settings pg = {.dsn = slice_of(dsn),
 		.application = SLICE("claim-cli"),
 		.statement_timeout_us = 1000 * args.statement_ms};

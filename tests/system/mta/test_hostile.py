@@ -2,10 +2,9 @@
 import collections
 import json
 import os
-import subprocess
 import time
 
-from mtalib import BUILD, CONTENT, DOMAIN, MTA, WORLD, Shop
+from mtalib import BUILD, CONTENT, DOMAIN, WORLD, Shop
 
 SILENT = 40
 
@@ -89,11 +88,8 @@ def test_threat_C13_octets_that_may_not_be_sent_are_an_alarm(stack):
     with stack(config={"keys": {"signer": "libopendkim", "check_dns": "off"}}) as s:
         campaign = s.campaign()
         (job,) = s.enqueue(campaign, ["ann@d1.test"])
-        path = s.write_config()
-        s.log = open(s.directory / "mta.log", "ab")
-        s.mta = subprocess.Popen([MTA, "-c", path], stderr=s.log, env=dict(
-            os.environ, LD_PRELOAD=str(BUILD / "tests" / "tools" / "barecr.so"),
-            ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"))
+        s.start_in(dict(os.environ, LD_PRELOAD=str(BUILD / "tests" / "tools" / "barecr.so"),
+                        ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"))
         assert s.wait(campaign) == {"failed": 1}
         s.stop()
         (attempt,) = s.attempts(campaign)

@@ -209,7 +209,7 @@ def traced(s, inject, **change):
     """penguin-mta with a fault at its Nth fdatasync."""
     with open(s.directory / "mta.log", "ab") as log:
         return subprocess.Popen(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:{inject}",
-                                 MTA, "-c", s.write_config(**change)], stderr=log, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+                                 MTA, "-c", s.write_config(**change), "--worker", "w0"], stderr=log, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
 
 
 def child_of(tracer):

@@ -238,7 +238,7 @@ def test_smtp_M15_killed_at_any_system_call(stack):
             trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write,writev,sendto,sendmsg,read,recvfrom,recvmsg",
                      "-e", f"inject=write,writev,sendto,sendmsg,read,recvfrom,recvmsg:signal=SIGKILL:when={number}"]
             with open(s.directory / "mta.log", "ab") as log:
-                tracer = subprocess.Popen([*trace, MTA, "-c", s.write_config()], stderr=log,
+                tracer = subprocess.Popen([*trace, MTA, "-c", s.write_config(), "--worker", "w0"], stderr=log,
                                           env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
             try:
                 assert tracer.wait(6) == -9

@@ -74,7 +74,7 @@ def test_a_fenced_worker_ends_and_its_successor_sends_the_rest(stack):
     with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}, "lease": {"renew": "300ms"}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(300))
-        s.start()
+        s.start_worker()
         s.wait(campaign, lambda a: len(s.world.ledger()) >= 20)
         s.shop.session.query("UPDATE penguin.workers SET state = 'dead'")
         assert s.mta.wait(30) == 75
@@ -147,7 +147,7 @@ def test_term_during_the_start_is_a_drain(stack):
         s.enqueue(campaign, ["ann@d1.test"])
         slow = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=epoll_create1",
                 "-e", "inject=epoll_create1:delay_enter=1s:when=1"]
-        tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config()], stderr=subprocess.PIPE, text=True,
+        tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config(), "--worker", "w0"], stderr=subprocess.PIPE, text=True,
                                   env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
         children = pathlib.Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children")
         time.sleep(0.6)

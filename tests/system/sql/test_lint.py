@@ -7,7 +7,7 @@ from penguin import SQL, Session, text_of
 
 FILES = sorted(SQL.glob("*.sql"))
 NAMES = [path.stem for path in FILES]
-FLEET = {"workers", "holds", "limits", "schema_migrations"}
+FLEET = {"workers", "source_leases", "holds", "limits", "schema_migrations"}
 # What works on whole partitions, for all tenants at once.
 PARTITIONS = {"maintain_missing", "maintain_expired", "maintain_default", "maintain_limits"}
 LARGE = {"jobs", "attempts"}
