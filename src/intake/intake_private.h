@@ -27,6 +27,7 @@ struct lease {
 	struct timer renew;
 	char **sources;
 	size_t sources_count;
+	bool sources_news; /* others than the renewal under way tells */
 	struct id *replayed;
 	size_t replayed_count;
 	uint64_t differing; /* whose settings differ, as told last: a hash; 0 = nobody's */

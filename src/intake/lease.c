@@ -56,7 +56,7 @@ static void take_row(struct intake *intake, const struct pg_answer *answer, size
 	}
 	lease->until_us = lease->asked_us + lease->asked_for_us;
 	lease->db_us = pg_number(answer, statement, 0, 1) - boot_us;
-	set_renew(intake, intake->settings.renew_us);
+	set_renew(intake, lease->sources_news ? 0 : intake->settings.renew_us);
 }
 
 void intake_give_up(struct intake *intake)
@@ -134,6 +134,7 @@ static void renew(struct intake *intake)
 	pg_add_bool(request, intake->claimer.stopped);
 	intake_statement(request, SQL_WORKER_PEERS);
 	pg_add_id(request, &intake->lease.worker);
+	intake->lease.sources_news = false;
 	ask_from_now(intake);
 	intake_ask(intake, &request, LEASE_WAIT_US, on_renewed, NULL);
 }
@@ -225,6 +226,7 @@ void intake_set_sources(struct intake *intake, const struct slice *sources, size
 	mem_free(lease->sources);
 	lease->sources = mem_array(count, sizeof(lease->sources[0]));
 	lease->sources_count = count;
+	lease->sources_news = true;
 	for (size_t i = 0; i < count; i++) {
 		lease->sources[i] = slice_string(sources[i]);
 	}

@@ -49,7 +49,7 @@ def one(place, name, rows, seconds):
             ctl(dsn, "enqueue", "--tenant", "acme", "--campaign", "big", directory / "people.csv")
             spent = time.monotonic() - begin
             ctl(dsn, "campaign", "start", "big", "--tenant", "acme")
-            s.start()
+            s.start_worker()
             time.sleep(seconds)
             status = pathlib.Path(f"/proc/{s.mta.pid}/status").read_text()
             peak = int(re.search(r"VmHWM:\s+(\d+)", status).group(1))

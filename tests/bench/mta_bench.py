@@ -53,7 +53,7 @@ def run(dsn, directory, count, signed):
         s.enqueue(campaign, [f"u{i}@d{i % 50 + 1}.test" for i in range(count)])
         if not signed:
             (s.directory / "empty").mkdir()
-        s.start(keys={"directory": str(s.directory / "empty"), "allow_unsigned": True} if not signed else {})
+        s.start_worker(keys={"directory": str(s.directory / "empty"), "allow_unsigned": True} if not signed else {})
         begin = time.monotonic()
         s.wait(campaign, lambda a: a.get("delivered", 0) > 0, timeout=60)
         cpu0, _, faults0 = usage(s.mta.pid)
@@ -76,7 +76,7 @@ def system_calls(dsn, directory, count):
     content.pop("html")
     with Stack(dsn, directory, world=WORLD, content=content, config=SPEED, judge=False) as s:
         campaign = s.campaign()
-        s.start()
+        s.start_worker()
         s.wait(campaign)
         table = directory / "strace"
         tracer = subprocess.Popen(["strace", "-f", "-c", "-o", table, "-p", str(s.mta.pid)], stderr=subprocess.DEVNULL)

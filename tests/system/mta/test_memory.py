@@ -17,7 +17,7 @@ def start(stack):
 
 def peak(stack):
     """The most memory the worker ever had, in bytes."""
-    with open(f"/proc/{stack.mta.pid}/status", encoding="ascii") as status:
+    with open(f"/proc/{stack.processes()['w0']}/status", encoding="ascii") as status:
         (line,) = [line for line in status if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 
