@@ -30,7 +30,7 @@ enum job_fate {
 	JOB_SUPPRESSED, /* reason: why */
 	JOB_DONE,       /* a lost owner left evidence of a final state: `state` */
 	JOB_GONE,       /* its row is gone (erased): nothing to send */
-	JOB_LEFT,       /* its merge variables would have been beyond the bound: give it back */
+	JOB_LEFT,       /* not now: give it back, for wait_us */
 };
 
 struct claimed {
@@ -39,6 +39,7 @@ struct claimed {
 	enum outcome state;  /* JOB_DONE */
 	struct slice reason; /* JOB_SUPPRESSED; lives for the call */
 	size_t vars_bytes;   /* also JOB_LEFT */
+	int64_t wait_us; /* JOB_LEFT; 0 = its merge variables would have been beyond the bound */
 };
 
 enum hold_kind {

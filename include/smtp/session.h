@@ -50,6 +50,8 @@ struct session_target {
 };
 
 struct session_events {
+	/* What the host said is about to be looked at, and was; may be NULL. */
+	void (*on_input)(void *owner, struct session *session, bool over);
 	void (*on_ready)(void *owner, struct session *session);
 	void (*on_go)(void *owner, struct session *session);
 	void (*on_outcome)(void *owner, struct session *session, const struct evidence *evidence);

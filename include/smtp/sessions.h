@@ -44,6 +44,8 @@ struct sessions_failure {
 };
 
 struct sessions_events {
+	/* As of a session (smtp/session.h); may be NULL. */
+	void (*on_input)(void *owner, struct session *session, bool over);
 	/*
 	 * Fresh or used, it can take a message now: session_send() it and say true, or
 	 * say false and it waits idle.

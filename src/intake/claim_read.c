@@ -3,9 +3,12 @@
  * Everything goes into the claim's arena, some hundred bytes a job, one free for all;
  * but not the merge variables, which may be large: who keeps the job copies them.
  *
- * A batch that yields no job is not ours any more (the lease went in between).  A job
- * that is alone in a batch which twelve owners have lost without a trace of an attempt
- * is put into quarantine here and never reaches the sender.
+ * A batch that yields no job is not ours any more (the lease went in between).
+ *
+ * A job that was at hand in two crashes is put into quarantine here and never reaches the
+ * sender; so is one that is alone in a batch which twelve owners have lost without a trace
+ * of an attempt.  After one crash it rests a little: should it be the cause, then what was
+ * at hand beside it has gone out by the next.
  */
 #include "intake_private.h"
 
@@ -14,11 +17,16 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "mail/address.h"
 
+#define CRASH_REST_US (10 * TIME_SECOND_US)
+
 enum {
-	POISON_LOSSES = 12
-}; /* alone and without an attempt: more often than a machine that is ill kills us */
+	POISON_CRASHES = 2,
+	/* Alone and without an attempt: more often than a machine that is ill kills us. */
+	POISON_LOSSES = 12,
+};
 
 /* While one claim's answers are read. */
 struct reading {
@@ -125,8 +133,18 @@ static size_t batch_of(const struct reading *r, size_t row, size_t hint)
 	return r->claim->count;
 }
 
-static void take_fate(const struct reading *r, size_t row, struct claimed *claimed)
+/* How long a job that was at hand in a crash is still to rest. */
+static int64_t rest_us(const struct reading *r, size_t row)
 {
+	int64_t until_us = pg_number(r->answer, 0, row, 16) + CRASH_REST_US;
+	int64_t left_us = until_us - intake_db_now_us(r->intake);
+
+	return pg_number(r->answer, 0, row, 15) > 0 && left_us > 0 ? left_us : 0;
+}
+
+static void read_fate(const struct reading *r, size_t row, struct claimed *claimed)
+{
+	claimed->wait_us = rest_us(r, row);
 	claimed->vars_bytes = (size_t)pg_number(r->answer, 0, row, 13);
 	claimed->reason = pg_text(r->answer, 0, row, 10);
 	if (pg_is_null(r->answer, 0, row, 3)) {
@@ -136,11 +154,10 @@ static void take_fate(const struct reading *r, size_t row, struct claimed *claim
 		claimed->fate = JOB_DONE;
 	} else if (claimed->reason.n > 0) {
 		claimed->fate = JOB_SUPPRESSED;
-	} else if (pg_is_null(r->answer, 0, row, 4)) {
+	} else if (pg_is_null(r->answer, 0, row, 4) || claimed->wait_us > 0) {
 		claimed->fate = JOB_LEFT;
 	} else {
 		claimed->fate = JOB_SEND;
-		claimed->job->vars = pg_text(r->answer, 0, row, 4);
 	}
 }
 
@@ -180,31 +197,65 @@ static bool on_quarantined(struct intake *intake, const struct pg_answer *answer
 	return intake_try_again(answer, "quarantine_add");
 }
 
-/* Ends the job as failed and closes its batch, which is empty then. */
-static void quarantine(struct reading *r, const struct claim_row *at, const struct batch *batch,
-	const struct id *job)
-{
-	struct intake *intake = r->intake;
-	struct pg_request *request = intake_request(SQL_QUARANTINE_ADD);
-	int64_t wall_us = loop_wall_us(intake->loop);
-	struct id attempt = id_make(wall_us / 1000);
-	char text[ID_TEXT + 1];
+/* Why a job goes no further. */
+struct poison {
 	struct buf reason;
+	struct slice stage;
+};
 
-	buf_init(&reason, 0);
-	buf_add_format(&reason, "lost alone by %d workers without an attempt", at->leases - 1);
-	id_text(*job, text);
-	log_error(NULL, "quarantine", "job=%s text=%s", text, log_quote(buf_slice(&reason)));
-	pg_add_id(request, &intake->lease.worker);
-	pg_add_id(request, &batch->token);
-	pg_add_id(request, &at->tenant);
-	pg_add_id(request, &batch->id);
-	pg_add_id(request, job);
-	pg_add_id(request, &attempt);
-	pg_add_text(request, buf_slice(&reason));
-	pg_add_text(request, SLICE("claim"));
-	pg_add_number(request, intake_stripe(intake));
-	pg_add_number(request, wall_us);
+static bool has_died_of(const struct reading *r, size_t row, struct poison *poison)
+{
+	int64_t crashes = pg_number(r->answer, 0, row, 15);
+
+	if (crashes < POISON_CRASHES) {
+		return false;
+	}
+	poison->stage = pg_text(r->answer, 0, row, 17);
+	buf_add_format(&poison->reason, "at hand in %lld crashes, in the last at stage %.*s",
+		(long long)crashes, (int)poison->stage.n, poison->stage.p);
+	return true;
+}
+
+/* This lease is counted already. */
+static bool has_lost_all(const struct reading *r, size_t row, const struct claim_row *at,
+	const struct batch *batch, struct poison *poison)
+{
+	if (!batch->suspect || at->size != 1 || at->leases <= POISON_LOSSES ||
+		pg_bool(r->answer, 0, row, 12)) {
+		return false;
+	}
+	poison->stage = SLICE("claim");
+	buf_add_format(
+		&poison->reason, "lost alone by %d workers without an attempt", at->leases - 1);
+	return true;
+}
+
+/* One that a worker before us ended, or that nobody can write to any more, is no danger. */
+static bool may_be_sent(const struct reading *r, size_t row)
+{
+	struct claimed claimed;
+
+	read_fate(r, row, &claimed);
+	return claimed.fate == JOB_SEND || claimed.fate == JOB_LEFT;
+}
+
+static void tell_quarantine(
+	const struct id *tenant, const struct id *job, const struct poison *poison)
+{
+	char tenant_text[ID_TEXT + 1];
+	char job_text[ID_TEXT + 1];
+
+	id_text(*tenant, tenant_text);
+	id_text(*job, job_text);
+	log_error(NULL, "quarantine", "tenant=%s job=%s stage=%s text=%s remedy=%s", tenant_text,
+		job_text, log_quote(poison->stage), log_quote(buf_slice(&poison->reason)),
+		log_quote(SLICE("it is not sent; see penguinctl quarantine")));
+}
+
+/* Closes a batch of which nothing is left: no member is left to count. */
+static void add_close(struct pg_request *request, const struct intake *intake,
+	const struct claim_row *at, const struct batch *batch)
+{
 	intake_statement(request, SQL_BATCH_CLOSE);
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_number(request, intake_stripe(intake));
@@ -217,21 +268,53 @@ static void quarantine(struct reading *r, const struct claim_row *at, const stru
 	pg_array(request);
 	pg_item_id(request, &batch->id);
 	pg_array_end(request);
-	for (int i = 0; i < 10; i++) { /* no member is left to count */
+	for (int i = 0; i < 10; i++) {
 		pg_array(request);
 		pg_item_number(request, 0);
 		pg_array_end(request);
 	}
-	intake_ask(intake, &request, 0, on_quarantined, NULL);
-	buf_clear(&reason);
 }
 
-static bool is_poison(
-	const struct reading *r, size_t row, const struct claim_row *at, const struct batch *batch)
+/* Ends the job, and its batch if it was the last in it. */
+static void quarantine(struct reading *r, const struct claim_row *at, const struct batch *batch,
+	const struct id *job, const struct poison *poison)
 {
-	/* This lease is counted already. */
-	return batch->suspect && at->size == 1 && at->leases > POISON_LOSSES &&
-		!pg_bool(r->answer, 0, row, 12);
+	struct intake *intake = r->intake;
+	struct pg_request *request = intake_request(SQL_QUARANTINE_ADD);
+	int64_t wall_us = loop_wall_us(intake->loop);
+	struct id attempt = id_make(wall_us / 1000);
+
+	tell_quarantine(&at->tenant, job, poison);
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_id(request, &batch->token);
+	pg_add_id(request, &at->tenant);
+	pg_add_id(request, &batch->id);
+	pg_add_id(request, job);
+	pg_add_id(request, &attempt);
+	pg_add_text(request, buf_slice(&poison->reason));
+	pg_add_text(request, poison->stage);
+	pg_add_number(request, intake_stripe(intake));
+	pg_add_number(request, wall_us);
+	add_close(request, intake, at, batch);
+	intake_ask(intake, &request, 0, on_quarantined, NULL);
+}
+
+/* True when the job ended here. */
+static bool is_poison(
+	struct reading *r, size_t row, const struct claim_row *at, const struct batch *batch)
+{
+	struct id job = pg_id(r->answer, 0, row, 2);
+	struct poison poison = {.stage = SLICE("")};
+	bool is;
+
+	buf_init(&poison.reason, 0);
+	is = may_be_sent(r, row) &&
+		(has_died_of(r, row, &poison) || has_lost_all(r, row, at, batch, &poison));
+	if (is) {
+		quarantine(r, at, batch, &job, &poison);
+	}
+	buf_clear(&poison.reason);
+	return is;
 }
 
 static void read_rows(struct reading *r)
@@ -257,15 +340,15 @@ static void read_rows(struct reading *r)
 			continue; /* its campaign's row is gone: it stays leased, nothing is sent */
 		}
 		if (is_poison(r, row, claimed_row, batch)) {
-			struct id job = pg_id(r->answer, 0, row, 2);
-
-			quarantine(r, claimed_row, batch, &job);
 			continue;
 		}
 		struct claimed *claimed = &r->claimed[r->count++];
 
 		claimed->job = take_job(r, row, claimed_row, batch);
-		take_fate(r, row, claimed);
+		read_fate(r, row, claimed);
+		if (claimed->fate == JOB_SEND) {
+			claimed->job->vars = pg_text(r->answer, 0, row, 4);
+		}
 	}
 }
 

@@ -154,6 +154,13 @@ static void take_back_dot(struct session *s)
 	}
 }
 
+static void tell_input(struct session *s, bool over)
+{
+	if (s->events->on_input != NULL) {
+		s->events->on_input(s->owner, s, over);
+	}
+}
+
 /* Hands bytes that came to the dialogue; false when there are none for it. */
 static bool feed(struct session *s)
 {
@@ -173,7 +180,9 @@ static bool feed(struct session *s)
 			s->dialogue, FAILURE_UNSOLICITED, (struct slice){NULL, 0}, now_us(s));
 		return true;
 	}
+	tell_input(s, false);
 	taken = dialogue_bytes(s->dialogue, bytes, now_us(s));
+	tell_input(s, true);
 	conn_take(s->conn, taken);
 	return taken > 0;
 }

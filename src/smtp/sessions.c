@@ -299,6 +299,16 @@ static void on_idle_due(void *owner)
 	session_close(seat->session);
 }
 
+static void on_input(void *owner, struct session *session, bool over)
+{
+	struct seat *seat = owner;
+	const struct sessions_events *events = seat->lane->events;
+
+	if (events->on_input != NULL) {
+		events->on_input(seat->lane->owner, session, over);
+	}
+}
+
 static void on_ready(void *owner, struct session *session)
 {
 	struct seat *seat = owner;
@@ -378,6 +388,7 @@ static void on_gone(void *owner, struct session *session)
 }
 
 static const struct session_events session_events = {
+	.on_input = on_input,
 	.on_ready = on_ready,
 	.on_go = on_go,
 	.on_outcome = on_outcome,

@@ -34,7 +34,12 @@ WITH doubtful AS MATERIALIZED (
 		CASE WHEN $3::text = 'delivered' THEN 4 ELSE 0 END, now()
 	FROM doubtful d
 	ON CONFLICT DO NOTHING
-	RETURNING tenant_id, campaign_id
+	RETURNING tenant_id, job_id, campaign_id
+), freed AS (
+	UPDATE penguin.quarantine q
+	SET released_at = now(), crashes = least(q.crashes, 1)
+	FROM decided d
+	WHERE q.tenant_id = d.tenant_id AND q.job_id = d.job_id AND q.released_at IS NULL
 ), counted AS (
 	INSERT INTO penguin.campaign_stats AS s
 		(tenant_id, campaign_id, stripe, in_doubt, delivered, failed)

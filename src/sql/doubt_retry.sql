@@ -2,7 +2,7 @@
 -- attempts are possible duplicates from here on, which u=1 says to the worker.  The attempt
 -- that says so has the id of the job's newest, a millisecond on: of two who decide at once,
 -- this or doubt_end, the second finds it there and does nothing.  Attempts stay, so that
--- holds however soon the batch is gone.
+-- holds however soon the batch is gone.  One that was in quarantine is released by this.
 -- $1 tenant_id uuid, $2 job_id uuid
 -- $3 stripe int: of the counters
 -- rows: campaign_id uuid (none: the job is not in doubt, or no longer, or its campaign has
@@ -39,6 +39,11 @@ WITH doubtful AS MATERIALIZED (
 	FROM doubtful d
 	ON CONFLICT DO NOTHING
 	RETURNING tenant_id, job_id, campaign_id
+), freed AS (
+	UPDATE penguin.quarantine q
+	SET released_at = now(), crashes = least(q.crashes, 1)
+	FROM decided d
+	WHERE q.tenant_id = d.tenant_id AND q.job_id = d.job_id AND q.released_at IS NULL
 ), counted AS (
 	INSERT INTO penguin.campaign_stats AS s (tenant_id, campaign_id, stripe, in_doubt)
 	SELECT d.tenant_id, d.campaign_id, $3::int, -1 FROM decided d

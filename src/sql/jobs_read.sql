@@ -12,11 +12,13 @@
 --	the last attempt, or ''), first_us bigint (for Date and t=), suppressed text
 --	(reason, or ''), final text (the final state, where a lost owner left evidence of
 --	one, or ''), tried boolean (any attempt), bytes int (of vars, come or not),
---	doubtful boolean (evidence of an attempt that may have been delivered)
+--	doubtful boolean (evidence of an attempt that may have been delivered), crashes
+--	int (in which the job was at hand), crashed_us bigint (the last), stage text (what
+--	was done with it then)
 SELECT r.tenant_id, r.batch_id, r.id, r.recipient,
 	CASE WHEN r.ahead = 0 OR r.ahead + r.bytes <= $9::bigint THEN r.vars END AS vars,
 	r.engagement, r.attempt_no, r.due_us, r.source, r.first_us, r.suppressed, r.final, r.tried,
-	r.bytes, r.doubtful
+	r.bytes, r.doubtful, r.crashes, r.crashed_us, r.stage
 FROM (
 SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engagement,
 	greatest(b.attempt_no[m.n], e.attempt_no, 0) AS attempt_no,
@@ -27,6 +29,8 @@ SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engageme
 	coalesce(s.reason, '') AS suppressed, coalesce(e.states[1], '') AS final,
 	coalesce(cardinality(e.states) > 0, b.attempt_no[m.n] > 0, false) AS tried,
 	coalesce(octet_length(j.vars), 0) AS bytes, coalesce(e.doubtful, false) AS doubtful,
+	coalesce(q.crashes, 0) AS crashes,
+	coalesce(q.crashed_us, 0) AS crashed_us, coalesce(q.stage, '') AS stage,
 	sum(coalesce(octet_length(j.vars), 0)) OVER (ORDER BY b.tenant_id, b.id, m.n
 		ROWS UNBOUNDED PRECEDING) - coalesce(octet_length(j.vars), 0) AS ahead
 FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
@@ -38,6 +42,11 @@ LEFT JOIN LATERAL (
 	SELECT x.recipient, x.vars::text AS vars, x.engagement FROM penguin.jobs x
 	WHERE x.tenant_id = b.tenant_id AND x.id = m.id
 	LIMIT 1) j ON true
+LEFT JOIN LATERAL (
+	SELECT x.crashes, x.stage, (extract(epoch FROM x.at) * 1000000)::bigint AS crashed_us
+	FROM penguin.quarantine x
+	WHERE x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.crashes > 0
+	LIMIT 1) q ON true
 LEFT JOIN unnest($6::uuid[], $7::uuid[], $8::text[]) AS o (tenant_id, id, address)
 	ON o.tenant_id = b.tenant_id AND o.id = m.id
 LEFT JOIN LATERAL (

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "classify/classify.h"
+#include "hand.h"
 #include "launch.h"
 #include "mail/header.h"
 #include "parts.h"
@@ -165,6 +166,21 @@ static enum failure fill_envelope(struct delivery *delivery)
 	return FAILURE_NONE;
 }
 
+/* The message and all that goes with it. */
+static enum failure make(struct delivery *delivery)
+{
+	enum failure failure;
+
+	hand_on(delivery->plan, CELL_COMPOSE);
+	failure = compose(delivery);
+	weigh(delivery->outlet->worker, delivery);
+	if (failure == FAILURE_NONE) {
+		failure = fill_envelope(delivery);
+	}
+	hand_off(delivery->outlet->worker);
+	return failure;
+}
+
 static void fail_compose(struct delivery *delivery, enum failure failure)
 {
 	struct worker *worker = delivery->plan->worker;
@@ -209,11 +225,7 @@ struct delivery *delivery_prepare(struct outlet *outlet)
 		delivery = take_spare(worker);
 		delivery->plan = plan;
 		delivery->outlet = outlet;
-		failure = compose(delivery);
-		weigh(worker, delivery);
-		if (failure == FAILURE_NONE) {
-			failure = fill_envelope(delivery);
-		}
+		failure = make(delivery);
 		if (failure == FAILURE_NONE) {
 			return delivery;
 		}
@@ -230,20 +242,28 @@ void delivery_send(struct delivery *delivery, struct session *session)
 	delivery->started_us = loop_now_us(outlet->worker->loop);
 	list_push(&outlet->deliveries, &delivery->link);
 	lane_sending(outlet->lane, delivery->started_us);
+	session_set_user(session, delivery);
+	hand_on(delivery->plan, CELL_SESSION);
 	session_send(session, &delivery->envelope);
+	hand_off(outlet->worker);
 }
 
-static struct delivery *delivery_of(const struct outlet *outlet, const struct session *session)
+/* NULL: nothing is under way. */
+static struct delivery *delivery_of(const struct session *session)
 {
-	for (struct list_link *link = list_first(&outlet->deliveries); link != NULL;
-		link = list_next(&outlet->deliveries, link)) {
-		struct delivery *delivery = LIST_OWNER(link, struct delivery, link);
+	return session_user(session);
+}
 
-		if (delivery->session == session) {
-			return delivery;
-		}
+static void on_input(void *owner, struct session *session, bool over)
+{
+	const struct outlet *outlet = owner;
+	const struct delivery *delivery = delivery_of(session);
+
+	if (over) {
+		hand_off(outlet->worker);
+	} else if (delivery != NULL) {
+		hand_on(delivery->plan, CELL_SESSION);
 	}
-	return NULL;
 }
 
 static bool on_ready(void *owner, struct session *session)
@@ -265,7 +285,8 @@ static bool on_ready(void *owner, struct session *session)
 
 static void on_go(void *owner, struct session *session)
 {
-	launch_go(delivery_of(owner, session));
+	(void)owner;
+	launch_go(delivery_of(session));
 }
 
 /* What the receiver said is pace for the lane, too. */
@@ -359,7 +380,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 {
 	struct outlet *outlet = owner;
 	struct worker *worker = outlet->worker;
-	struct delivery *delivery = delivery_of(outlet, session);
+	struct delivery *delivery = delivery_of(session);
 	struct plan *plan = delivery->plan;
 	struct attempt attempt = {
 		.evidence = *evidence,
@@ -372,6 +393,8 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	struct verdict verdict;
 	struct way way;
 
+	hand_on(plan, CELL_SESSION);
+	session_set_user(session, NULL);
 	list_remove(&outlet->deliveries, &delivery->link);
 	launch_cancel(delivery);
 	if (evidence->failure == FAILURE_COMPOSE) {
@@ -391,6 +414,7 @@ static void on_outcome(void *owner, struct session *session, const struct eviden
 	}
 	way_clear(&way);
 	put_spare(worker, delivery);
+	hand_off(worker);
 	loop_later(worker->loop, &outlet->run);
 }
 
@@ -459,6 +483,7 @@ static void on_fewer(void *owner)
 }
 
 const struct sessions_events delivery_events = {
+	.on_input = on_input,
 	.on_ready = on_ready,
 	.on_go = on_go,
 	.on_outcome = on_outcome,

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "classify/classify.h"
 #include "contents.h"
+#include "hand.h"
 #include "holds.h"
 #include "intake/content.h"
 #include "keys.h"
@@ -110,8 +111,10 @@ static bool end_lost(struct plan *plan)
 static void begin(struct worker *worker, struct job *job)
 {
 	struct plan *plan = plan_new(worker, job);
-	enum address_fault fault = address_parse(slice_trim(job->recipient), &plan->address);
+	enum address_fault fault;
 
+	hand_on(plan, CELL_CLAIM);
+	fault = address_parse(slice_trim(job->recipient), &plan->address);
 	if (worker->stop != NULL) {
 		plan_give_back(&plan, 0, SLICE(""));
 		return;
@@ -135,6 +138,14 @@ static void begin(struct worker *worker, struct job *job)
 	}
 }
 
+static void leave(struct worker *worker, const struct claimed *claimed)
+{
+	int64_t not_before_us =
+		claimed->wait_us > 0 ? loop_wall_us(worker->loop) + claimed->wait_us : 0;
+
+	record_give_back(worker->record, claimed->job, not_before_us, SLICE(""));
+}
+
 void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 {
 	struct worker *worker = owner;
@@ -147,6 +158,7 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 		switch (claimed[i].fate) {
 		case JOB_SEND:
 			begin(worker, job);
+			hand_off(worker);
 			break;
 		case JOB_SUPPRESSED:
 			record_skip(worker->record, job, OUTCOME_SUPPRESSED, claimed[i].reason);
@@ -158,7 +170,7 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 			record_known(worker->record, job, OUTCOME_CANCELLED);
 			break;
 		case JOB_LEFT:
-			record_give_back(worker->record, job, 0, SLICE(""));
+			leave(worker, &claimed[i]);
 			break;
 		}
 	}

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "classify/classify.h"
+#include "hand.h"
 #include "logbook.h"
 #include "way.h"
 
@@ -71,8 +72,12 @@ static bool write_down(struct delivery *delivery)
 void launch_go(struct delivery *delivery)
 {
 	struct worker *worker = delivery->outlet->worker;
+	bool written;
 
-	if (!write_down(delivery)) {
+	hand_on(delivery->plan, CELL_SESSION);
+	written = write_down(delivery);
+	hand_off(worker);
+	if (!written) {
 		session_abort(delivery->session);
 		return;
 	}
@@ -90,8 +95,10 @@ static bool sign(struct delivery *delivery)
 	if (plan->keys == NULL) {
 		return true;
 	}
+	hand_on(plan, CELL_SIGN);
 	err = signer_sign(plan->worker->seal.signer, plan->keys, message_headers(message),
 		message_body(message), plan->job->first_us, &delivery->signature);
+	hand_off(plan->worker);
 	if (err_is(err)) {
 		log_error(NULL, "sign_failed", "domain=%s why=%s",
 			log_quote(key_set_domain(plan->keys)), log_quote(slice_of(err_text(err))));
@@ -103,8 +110,10 @@ static bool sign(struct delivery *delivery)
 
 static void send_body(struct delivery *delivery)
 {
+	hand_on(delivery->plan, CELL_SESSION);
 	session_body(delivery->session, buf_slice(&delivery->signature),
 		buf_slice(&delivery->message.bytes));
+	hand_off(delivery->plan->worker);
 }
 
 /* A small one leaves with its dot in one write; a large one while the disk is at work. */

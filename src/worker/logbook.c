@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "launch.h"
 #include "replay.h"
+#include "spool/cell.h"
 #include "spool/directory.h"
 #include "spool/journal.h"
 
@@ -28,6 +29,7 @@ enum verdict_on_us {
 
 struct logbook {
 	struct directory *directory;
+	struct cell *cell;
 	struct disk *disk;
 	struct journal *journal;
 	struct replay *replay;
@@ -129,6 +131,9 @@ bool logbook_open(
 		return false;
 	}
 	settings.directory = directory_path(book->directory);
+	if (!cell_open(settings.directory, settings.boot, &book->cell, why)) {
+		return false;
+	}
 	book->replay = replay_read(worker, settings.directory, why);
 	if (book->replay == NULL) {
 		return false;
@@ -157,8 +162,14 @@ void logbook_close(struct worker *worker)
 	replay_free(&book->replay);
 	disk_free(&book->disk);
 	journal_close(&book->journal);
+	cell_close(&book->cell);
 	directory_close(&book->directory);
 	mem_free(book);
+}
+
+struct cell *logbook_cell(const struct worker *worker)
+{
+	return worker->logbook->cell;
 }
 
 bool logbook_flows(const struct worker *worker)

@@ -17,6 +17,10 @@ bool logbook_open(
 void logbook_start(struct worker *worker); /* reports that; then intake/ begins */
 void logbook_close(struct worker *worker); /* copes with half-open */
 
+/* What is at hand (hand.h). */
+struct cell;
+struct cell *logbook_cell(const struct worker *worker);
+
 /* May more be sent, as the disk stands? */
 bool logbook_flows(const struct worker *worker);
 

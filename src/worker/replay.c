@@ -3,8 +3,9 @@
  * statements take its filings and closes only while its batches are still its own.  One
  * that was declared dead meanwhile leaves evidence instead, which is what it is.
  *
- * They are reported one after the other, oldest first.  Only when Postgres has all of it
- * are the files set aside and the lease asked for: a start without Postgres waits here.
+ * They are reported one after the other, oldest first, and then which job was at hand
+ * when the last of them died (hand.c).  Only when Postgres has all of it are the files set
+ * aside and the lease asked for: a start without Postgres waits here.
  */
 #include "replay.h"
 
@@ -12,7 +13,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "hand.h"
 #include "history.h"
+#include "logbook.h"
 #include "pins.h"
 #include "spool/recover.h"
 
@@ -44,6 +47,7 @@ struct replay {
 	struct incarnation *now; /* that is being reported */
 	struct record *record;
 	struct history *history;
+	struct crash *crash;
 	struct later step;
 	size_t count;
 	uint64_t last_number;
@@ -110,9 +114,20 @@ static void on_result(void *owner, const struct entry *entry)
 	keep(owner, entry, false);
 }
 
+/* What was being signed when its worker died had an intent, but its dot cannot have left. */
+static bool was_being_signed(const struct replay *replay, const struct entry *entry)
+{
+	struct cell_left left;
+
+	return cell_left(logbook_cell(replay->worker), &left) && left.stage == CELL_SIGN &&
+		id_equal(left.worker, replay->now->id) && id_equal(left.job.job, entry->job.id);
+}
+
 static void on_doubt(void *owner, const struct entry *entry)
 {
-	keep(owner, entry, true);
+	if (!was_being_signed(owner, entry)) {
+		keep(owner, entry, true);
+	}
 }
 
 static void on_step(void *owner);
@@ -217,6 +232,7 @@ static void finish(struct replay *replay)
 		log_warning(NULL, "journal_not_set_aside", "why=%s",
 			log_quote(slice_of(err_text(err))));
 	}
+	cell_begin(logbook_cell(replay->worker), *intake_worker(replay->worker->intake));
 	start_intake(replay);
 	history_free(&replay->history);
 	forget_batches(replay);
@@ -231,6 +247,10 @@ static void on_step(void *owner)
 	struct worker *worker = replay->worker;
 
 	record_close(&replay->record);
+	if (incarnation == NULL && replay->crash == NULL) {
+		replay->crash = crash_tell(worker, on_reported, replay);
+		return;
+	}
 	if (incarnation == NULL) {
 		finish(replay);
 		return;
@@ -280,6 +300,7 @@ void replay_free(struct replay **replay)
 	record_close(&gone->record);
 	history_free(&gone->history);
 	forget_batches(gone);
+	crash_free(&gone->crash);
 	arena_free(&gone->arena);
 	mem_free(gone);
 }

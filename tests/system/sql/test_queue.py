@@ -935,3 +935,59 @@ def test_large_tables_see_no_update(shop, worker):
         "SELECT sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del) FROM pg_stat_user_tables "
         "WHERE relname LIKE 'jobs%' OR relname LIKE 'attempts%'")
     assert rows == [(70, 0, 0)]
+
+
+def test_crashes_are_counted_once_a_worker_and_told_to_who_claims(shop, worker):
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 3)
+    (batch,) = worker.claim(key(shop, 3))
+    jobs = worker.jobs([batch])
+    bad = jobs[1]["id"]
+    dead = [str(uuid.uuid4()) for _ in range(2)]
+
+    def crash(by, stage="compose"):
+        return [row["crashes"] for row in worker.session.run("crash_add", shop.tenant, bad, campaign, by, stage)]
+
+    assert [j["crashes"] for j in jobs] == [0, 0, 0]
+    assert crash(dead[0]) == [1]
+    assert crash(dead[0]) == [], "it is asked again where the answer was lost"
+    assert worker.session.run("quarantine_list", None, 10) == [], "once is no quarantine"
+    assert crash(dead[1], "sign") == [2]
+    row = worker.jobs([batch])[1]
+    assert (row["id"], row["crashes"], row["stage"]) == (bad, 2, "sign")
+    assert abs(row["crashed_us"] - now_us()) < 60_000_000
+    worker.session.run("quarantine_add", worker.id, batch["token"], shop.tenant, batch["id"], bad, uuid7(), "x", "sign", 0,
+                       now_us())
+    assert worker.session.run("quarantine_release", shop.tenant, bad, uuid7(), 3)
+    (again,) = worker.claim(key(shop, 1))
+    assert [j["crashes"] for j in worker.jobs([again])] == [1], "one more is enough"
+
+
+@pytest.mark.parametrize("decision", ["release", "retry", "sent"])
+def test_what_may_have_been_sent_is_in_quarantine_and_in_doubt(shop, worker, decision):
+    """Three ways out of it; each ends both, and only the first that is taken counts."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    (batch,) = worker.claim(key(shop, 1))
+    jobs = worker.jobs([batch])
+    (bad,) = (job["id"] for job in jobs)
+    worker.retry(batch, jobs, keys="t=1 u=1 h=t.example.org")
+    worker.close([batch], attempts=1)
+    (batch,) = worker.claim(key(shop, 1))
+    worker.session.run("quarantine_add", worker.id, batch["token"], shop.tenant, batch["id"], bad, uuid7(), "x", "session", 0,
+                       now_us())
+    worker.close([batch], failed=0)
+    assert shop.account(campaign) == {"in_doubt": 1}
+    ways = {
+        "release": lambda: worker.session.run("quarantine_release", shop.tenant, bad, uuid7(), 3),
+        "retry": lambda: worker.session.run("doubt_retry", shop.tenant, bad, 0),
+        "sent": lambda: worker.session.run("doubt_end", shop.tenant, bad, "delivered", "asked", 0),
+    }
+    assert len(ways.pop(decision)()) == 1
+    assert [way() for way in ways.values()] == [[], []]
+    assert worker.session.run("quarantine_list", None, 10) == []
+    if decision == "sent":
+        assert shop.account(campaign) == {"delivered": 1}
+        return
+    (again,) = worker.claim(key(shop, 1))
+    assert again["keys"] == "u=1", "it stays a possible duplicate"

@@ -14,8 +14,8 @@ MTA_STATEMENTS = (
     "worker_beat", "worker_beats", "worker_recall", "worker_peers", "batch_suspect",
     "lease_sweep", "ready_recent", "ready_sweep", "claim", "jobs_read", "campaign_read",
     "content_read", "content_partials", "report", "retry_file", "batch_close", "batch_release",
-    "quarantine_add", "inbox_ready", "inbox_move", "feed_start", "suppression_feed",
-    "campaign_feed", "hold_feed", "domain_learn", "limit_reserve", "campaign_fold", "fold_sweep",
+    "crash_add", "quarantine_add", "inbox_ready", "inbox_move", "feed_start",
+    "suppression_feed", "campaign_feed", "hold_feed", "domain_learn", "limit_reserve", "campaign_fold", "fold_sweep",
     "campaign_overdue", "campaign_finish", "campaign_pause", "suppression_add", "accounting")
 
 
