@@ -137,5 +137,7 @@ int queue_show(struct ctl *ctl);
 int node_list(struct ctl *ctl);
 int node_dead(struct ctl *ctl);
 int verify(struct ctl *ctl);
+int spool_list(struct ctl *ctl);
+int spool_show(struct ctl *ctl);
 
 #endif

@@ -96,9 +96,10 @@ static bool complain(const struct reading *r, const struct mapped *file, const c
 {
 	buf_add_format(r->why,
 		"%.*s/%016" PRIx64 "%s: %s; move the file out of the directory to go on without "
-		"it: what Postgres does not know of it may be sent again",
+		"it: what Postgres does not know of it may be sent again; 'penguinctl spool list "
+		"%.*s' says what that is",
 		(int)r->directory.n, r->directory.p, file->number, file->done ? ".done" : ".seg",
-		what);
+		what, (int)r->directory.n, r->directory.p);
 	return false;
 }
 
