@@ -165,6 +165,7 @@ static void tell_file(
 	if (l->events->on_file != NULL) {
 		l->events->on_file(l->owner, file);
 	}
+	file->header = NULL;
 }
 
 static void read_bytes(struct looking *l, struct inspect_file *file, struct slice bytes)

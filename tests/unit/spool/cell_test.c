@@ -77,16 +77,17 @@ Test(cell, survives_a_kill_and_a_fault)
 	char place[64];
 
 	make_place(place);
-	for (uint8_t i = 0; i < ARRAY_LEN(signals); i++) {
-		struct cell_job job = job_of(i + 1);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		uint8_t n = (uint8_t)(i + 1);
+		struct cell_job job = job_of(n);
 		struct cell_left left;
 		struct cell *cell;
 
-		die_at(place, i + 1, CELL_COMPOSE, signals[i]);
+		die_at(place, n, CELL_COMPOSE, signals[i]);
 		cell = opened(place, boot);
 		cr_assert(cell_left(cell, &left));
 		cr_assert_eq(left.stage, CELL_COMPOSE);
-		cr_assert(id_equal(left.worker, numbered(9, i + 1)));
+		cr_assert(id_equal(left.worker, numbered(9, n)));
 		cr_assert_eq(memcmp(&left.job, &job, sizeof(job)), 0);
 		cell_close(&cell);
 	}
