@@ -23,6 +23,8 @@
 
 enum { ROUNDS_MAX = 16, DRAIN_TURNS_MAX = 1000 };
 
+#define LATE_US TIME_SECOND_US /* a timer that is so late was waited for by nobody */
+
 struct clocks {
 	bool read;
 	int64_t now_us;
@@ -47,6 +49,7 @@ struct loop {
 	struct list laters;
 	struct signal_watch *signals;
 	struct clocks *clocks;
+	bool late; /* timers wait for one look at the sockets */
 	struct scratch scratch;
 	void (*before_writes)(void *owner);
 	void *before_owner;
@@ -120,11 +123,26 @@ static void set_alarm(struct loop *loop)
 	loop->alarm_us = node->key;
 }
 
+/*
+ * A process that was stopped comes back from the wait without a look at the sockets, and with
+ * timers that are long due.  Answers may have come meanwhile: they are read first, or what was
+ * delivered would pass for lost.
+ */
+static bool let_sockets_first(struct loop *loop)
+{
+	const struct heap_node *node = heap_top(&loop->timers);
+
+	loop->late = !loop->late && node != NULL && node->key < loop_now_us(loop) - LATE_US;
+	return loop->late;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
 
-	run_timers(loop);
+	if (!let_sockets_first(loop)) {
+		run_timers(loop);
+	}
 	run_laters(loop);
 	set_alarm(loop);
 	loop->clocks->read = false;
