@@ -170,3 +170,21 @@ void files_expire(struct slice directory, uint64_t keep_bytes, int64_t keep_us, 
 	}
 	mem_free(files);
 }
+
+void files_drop_oldest(struct slice directory)
+{
+	struct spool_file *files = NULL;
+	size_t count = 0;
+	size_t i = 0;
+
+	if (err_is(files_list(directory, &files, &count))) {
+		return;
+	}
+	while (i < count && !files[i].done) {
+		i++;
+	}
+	if (i < count) {
+		remove_done(directory, files[i].number);
+	}
+	mem_free(files);
+}

@@ -33,4 +33,7 @@ MUST_USE struct err files_done(struct slice directory, uint64_t number);
 /* Removes done files that are older than keep_us, or that make them all more than keep_bytes. */
 void files_expire(struct slice directory, uint64_t keep_bytes, int64_t keep_us, int64_t wall_us);
 
+/* Removes the done file that is the oldest, for its space. */
+void files_drop_oldest(struct slice directory);
+
 #endif

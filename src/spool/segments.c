@@ -56,6 +56,7 @@ struct segments {
 	struct buf pending;
 	uint64_t reserved;
 	uint64_t spare; /* number of the segment that is ready; 0 = none */
+	int spare_fd;
 	uint64_t next_number;
 	struct full *full;
 	size_t full_count;
@@ -133,11 +134,28 @@ static void make_spare(void *owner)
 	mem_free(path);
 }
 
+/*
+ * Open from here on, for a file that had to be opened when its room is needed could fail
+ * for lack of descriptors, with the result of a message in hand.
+ */
+static bool open_spare(struct segments *segments)
+{
+	char *path = files_path(segments->settings.directory, segments->next_number, false);
+
+	segments->spare_fd = open(path, O_WRONLY | O_CLOEXEC);
+	mem_free(path);
+	return segments->spare_fd >= 0;
+}
+
 static void on_made(void *owner, struct err err)
 {
 	struct segments *segments = owner;
 
-	if (err_is(err)) { /* no space: what waits goes on waiting */
+	/* No space, no descriptor: what waits goes on waiting, and the file is made again. */
+	if (err_is(err) || !open_spare(segments)) {
+		if (err.os == ENOSPC || err.os == EDQUOT) { /* mail comes before history */
+			files_drop_oldest(segments->settings.directory);
+		}
 		timer_set(&segments->make, loop_now_us(segments->loop) + MAKE_AGAIN_US);
 		return;
 	}
@@ -298,7 +316,6 @@ static bool write_header(struct segments *segments, const struct segment_header 
 static bool enter_file(struct segments *segments)
 {
 	struct segments_settings *settings = &segments->settings;
-	char *path = files_path(settings->directory, segments->spare, false);
 	struct segment_header header = {
 		.number = segments->spare,
 		.first_seq = segments->marks.added + 1,
@@ -310,16 +327,12 @@ static bool enter_file(struct segments *segments)
 	};
 
 	segments->current = (struct current){
-		.fd = open(path, O_WRONLY | O_CLOEXEC),
+		.fd = segments->spare_fd,
 		.number = segments->spare,
 		.at = SEGMENT_HEADER_BYTES,
 	};
-	mem_free(path);
 	segments->spare = 0;
-	if (segments->current.fd < 0) {
-		die(segments, err_system());
-		return false;
-	}
+	segments->spare_fd = -1;
 	make_spare(segments);
 	files_expire(settings->directory, settings->keep_bytes, settings->keep_us, header.made_us);
 	return write_header(segments, &header);
@@ -395,9 +408,9 @@ void segments_forget(struct segments *segments, uint64_t seq)
 
 	segments->marks.forgotten =
 		seq > segments->marks.forgotten ? seq : segments->marks.forgotten;
-	while (gone < segments->full_count && segments->full[gone].last_seq <= seq) {
-		/* What cannot be renamed is read again at the next start: no harm. */
-		(void)err_is(files_done(segments->settings.directory, segments->full[gone].number));
+	/* In their order: one that cannot be renamed is tried again, and no later one goes before. */
+	while (gone < segments->full_count && segments->full[gone].last_seq <= seq &&
+		!err_is(files_done(segments->settings.directory, segments->full[gone].number))) {
 		gone++;
 	}
 	if (gone > 0) {
@@ -436,6 +449,7 @@ struct segments *segments_open(struct loop *loop, struct disk *disk,
 	segments->owner = owner;
 	segments->current.fd = -1;
 	segments->sync_fd = -1;
+	segments->spare_fd = -1;
 	segments->next_number = newest_number(settings->directory) + 1;
 	buf_init(&segments->pending, 0);
 	timer_init(&segments->linger, loop, on_linger, segments);
@@ -457,7 +471,8 @@ static void end_file(struct segments *segments)
 	if (settings->sync && fdatasync(segments->current.fd) < 0) {
 		return;
 	}
-	if (segments->marks.forgotten >= segments->marks.added) {
+	segments_forget(segments, segments->marks.forgotten);
+	if (segments->marks.forgotten >= segments->marks.added && segments->full_count == 0) {
 		(void)!ftruncate(segments->current.fd, (off_t)segments->current.at);
 		(void)err_is(files_done(settings->directory, segments->current.number));
 	}
@@ -470,6 +485,7 @@ static void remove_spare(struct segments *segments)
 		char *path = files_path(segments->settings.directory, segments->spare, false);
 
 		(void)unlink(path);
+		(void)close(segments->spare_fd);
 		mem_free(path);
 	}
 }
