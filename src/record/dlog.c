@@ -14,7 +14,10 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/time.h"
 #include "dlog_line.h"
+
+#define AGAIN_US TIME_SECOND_US
 
 enum { FILE_MODE = 0640, WAITING_MAX = 16 * 1024 * 1024 };
 
@@ -24,6 +27,7 @@ struct dlog {
 	struct slice node;
 	struct buf lines;
 	struct later turn;
+	struct timer again; /* for what could not be written */
 	int fd;
 	bool failing;
 	uint64_t dropped;
@@ -65,7 +69,8 @@ static void write_lines(void *owner)
 			continue;
 		}
 		if (n <= 0) {
-			trouble(dlog, err_text(err_system()));
+			trouble(dlog, n < 0 ? err_text(err_system()) : "nothing was written");
+			timer_set(&dlog->again, loop_now_us(dlog->loop) + AGAIN_US);
 			return;
 		}
 		if ((size_t)n == dlog->lines.n) {
@@ -92,6 +97,7 @@ struct err dlog_open(struct loop *loop, const char *path, struct slice node, str
 	dlog->fd = fd;
 	buf_init(&dlog->lines, 0);
 	later_init(&dlog->turn, write_lines, dlog);
+	timer_init(&dlog->again, loop, write_lines, dlog);
 	*ret_dlog = dlog;
 	return ERR_OK;
 }
@@ -106,6 +112,7 @@ void dlog_close(struct dlog **dlog)
 	*dlog = NULL;
 	loop_later_cancel(d->loop, &d->turn);
 	write_lines(d);
+	timer_stop(&d->again);
 	(void)close(d->fd);
 	mem_free(d->path);
 	mem_free((char *)(uintptr_t)d->node.p);
