@@ -41,6 +41,20 @@ struct keyring {
 	struct list order;
 };
 
+bool keyring_is_name(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool inner = c == '-' || c == '_' || c == '.';
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !inner) {
+			return false;
+		}
+	}
+	return text.n > 0 && text.n <= 253 && text.p[0] != '.' && text.p[0] != '-' &&
+		text.p[text.n - 1] != '.';
+}
+
 struct err keyring_open(
 	const struct keyring_settings *settings, struct keyring **ret_keyring, struct buf *why)
 {
@@ -145,10 +159,17 @@ const struct key *key_set_key(const struct key_set *set, size_t at)
 	return &set->keys[at];
 }
 
-/* The folder of a domain; -1 when there is none. */
+/* Of what failed to open: it is there, or may be.  No leave to go unsigned. */
+static bool may_exist(int error)
+{
+	return error != ENOENT && error != ENOTDIR;
+}
+
+/* The folder of a domain; -1 when there is none, or errno says why it cannot be looked at. */
 static int open_domain(const struct keyring *keyring, const struct id *tenant, struct slice domain)
 {
 	struct buf path;
+	int error;
 	int fd;
 
 	buf_init(&path, 0);
@@ -156,7 +177,9 @@ static int open_domain(const struct keyring *keyring, const struct id *tenant, s
 	buf_add_byte(&path, '/');
 	buf_add(&path, domain);
 	fd = openat(keyring->directory, buf_string(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	error = errno;
 	buf_clear(&path);
+	errno = error;
 	return fd;
 }
 
@@ -181,7 +204,7 @@ static int is_pem(const struct dirent *entry)
 {
 	struct slice name = slice_of(entry->d_name);
 
-	return slice_ends(name, SLICE(".pem")) && key_is_name(slice_first(name, name.n - 4));
+	return slice_ends(name, SLICE(".pem")) && keyring_is_name(slice_first(name, name.n - 4));
 }
 
 /* False when a key that is wanted cannot be used; why says which. */
@@ -242,12 +265,16 @@ static struct key_set *read_folder(const struct keyring *keyring, int folder, st
 {
 	struct key_set *set = MEM_NEW(struct key_set);
 	struct dirent **entries = NULL;
-	int count = scandirat(folder, ".", &entries, is_pem, alphasort);
+	int count;
 	bool fine = true;
 
 	set->refs = 1;
 	set->domain = slice_string(domain);
 	set->keys = mem_array(KEYS_MAX, sizeof(*set->keys));
+	count = scandirat(folder, ".", &entries, is_pem, alphasort);
+	if (count < 0) {
+		buf_add_format(why, "the keys of %s: %s", set->domain, err_text(err_system()));
+	}
 	for (int i = 0; i < count; i++) {
 		struct slice name = slice_of(entries[i]->d_name);
 
@@ -273,6 +300,10 @@ static struct key_set *read_domain(const struct keyring *keyring, const struct i
 	struct key_set *set;
 
 	if (folder < 0) {
+		if (may_exist(errno)) {
+			buf_add_format(why, "the keys of %.*s: %s", (int)domain.n, domain.p,
+				err_text(err_system()));
+		}
 		return NULL;
 	}
 	set = read_folder(keyring, folder, domain, selectors, why);
@@ -308,12 +339,12 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 	struct slice at = domain;
 	bool found = false;
 
-	while (!found && at.n > 0 && key_is_name(at) && !suffix_is_public(at)) {
+	while (!found && at.n > 0 && keyring_is_name(at) && !suffix_is_public(at)) {
 		int folder = open_domain(keyring, tenant, at);
 		struct dirent **entries = NULL;
 		int count = folder >= 0 ? scandirat(folder, ".", &entries, is_pem, alphasort) : 0;
 
-		found = count > 0;
+		found = folder >= 0 ? count != 0 : may_exist(errno);
 		while (count-- > 0) {
 			free(entries[count]);
 		}
@@ -328,7 +359,7 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 
 static int is_folder_name(const struct dirent *entry)
 {
-	return key_is_name(slice_of(entry->d_name));
+	return keyring_is_name(slice_of(entry->d_name));
 }
 
 static void each_domain(const struct keyring *keyring, const char *folder, const struct id *tenant,
@@ -373,7 +404,7 @@ static void split_pins(struct slice pins, struct slice domain, struct slice *ret
 
 	*ret_domain = domain;
 	*ret_selectors = SLICE("");
-	if (slice_starts(pins, SLICE("d=")) && key_is_name(d) && is_same_or_below(domain, d) &&
+	if (slice_starts(pins, SLICE("d=")) && keyring_is_name(d) && is_same_or_below(domain, d) &&
 		!suffix_is_public(d)) {
 		*ret_domain = d;
 		*ret_selectors = s;
@@ -440,7 +471,7 @@ struct key_set *keyring_find(struct keyring *keyring, const struct id *tenant, s
 	struct kept *kept;
 	struct buf name;
 
-	if (!key_is_name(domain)) {
+	if (!keyring_is_name(domain)) {
 		buf_add_text(why, "the From domain is not a host name in lower case");
 		return NULL;
 	}
