@@ -92,9 +92,10 @@ void sessions_abort(struct sessions *sessions);
 size_t sessions_total(const struct sessions *sessions);
 
 /*
- * There are as many as there may be, and somebody wants one more: of those that are not
- * ready yet the one that is opening for the longest time ends as if its time were over,
- * if that is longer than a fifteenth of what a greeting may take (20 s of 5 min).
+ * There are as many as there may be, and somebody wants one more: the one that is idle for the
+ * longest time is closed.  Where none is, of those that are not ready yet the one that is
+ * opening for the longest time ends as if its time were over, if that is longer than a
+ * fifteenth of what a greeting may take (20 s of 5 min).
  */
 void sessions_make_room(struct sessions *sessions);
 

@@ -32,6 +32,7 @@ struct sessions {
 	struct memory *avoid; /* hosts that failed a message, by address */
 	struct list lanes;
 	struct list opening; /* seats that are not ready yet, the oldest first */
+	struct list idle;    /* seats without work, the longest first */
 	int64_t clear_us;    /* how long that is remembered */
 	size_t total;
 	bool closing;
@@ -60,7 +61,7 @@ struct walk {
 struct seat {
 	struct list_link link; /* lane.seats */
 	struct list_link idle_link;
-	struct list_link opening_link;
+	struct list_link turn_link; /* sessions.opening or sessions.idle */
 	struct sessions_lane *lane;
 	struct session *session;
 	struct session_target target;
@@ -79,6 +80,7 @@ struct sessions *sessions_new(struct loop *loop)
 	sessions->avoid = memory_new();
 	list_init(&sessions->lanes);
 	list_init(&sessions->opening);
+	list_init(&sessions->idle);
 	sessions->clear_us = CLEAR_US;
 	return sessions;
 }
@@ -256,6 +258,7 @@ static void enter_idle(struct seat *seat)
 	int64_t due_us = now_us(lane->sessions) + lane->settings->idle_us;
 
 	list_push_front(&lane->idle, &seat->idle_link);
+	list_push(&lane->sessions->idle, &seat->turn_link);
 	timer_set(&seat->idle, due_us < old_us(seat) ? due_us : old_us(seat));
 }
 
@@ -263,31 +266,15 @@ static void leave_idle(struct seat *seat)
 {
 	if (list_linked(&seat->idle_link)) {
 		list_remove(&seat->lane->idle, &seat->idle_link);
+		list_remove(&seat->lane->sessions->idle, &seat->turn_link);
 		timer_stop(&seat->idle);
 	}
 }
 
 static void leave_opening(struct seat *seat)
 {
-	if (list_linked(&seat->opening_link)) {
-		list_remove(&seat->lane->sessions->opening, &seat->opening_link);
-	}
-}
-
-/*
- * Hosts that take connections and say nothing would hold all there may be, each for the
- * minutes that a greeting may take, and mail to everybody else would wait for that (C10).
- */
-void sessions_make_room(struct sessions *sessions)
-{
-	struct list_link *link = list_first(&sessions->opening);
-	struct seat *seat = link == NULL ? NULL : LIST_OWNER(link, struct seat, opening_link);
-
-	if (seat != NULL &&
-		now_us(sessions) - session_opened_us(seat->session) >=
-			seat->target.timeouts->greeting_us / PATIENCE_PARTS) {
-		leave_opening(seat);
-		session_give_up(seat->session);
+	if (seat->walk != NULL && list_linked(&seat->turn_link)) {
+		list_remove(&seat->lane->sessions->opening, &seat->turn_link);
 	}
 }
 
@@ -306,6 +293,27 @@ static void on_input(void *owner, struct session *session, bool over)
 
 	if (events->on_input != NULL) {
 		events->on_input(seat->lane->owner, session, over);
+	}
+}
+
+/*
+ * Connections that are only kept in case of more work would keep others from theirs, and
+ * so would hosts that take connections and say nothing: each would hold one for the
+ * minutes that a greeting may take, and mail to everybody else would wait for that (C10).
+ */
+void sessions_make_room(struct sessions *sessions)
+{
+	struct list_link *idle = list_first(&sessions->idle);
+	struct list_link *link = list_first(&sessions->opening);
+	struct seat *seat = link == NULL ? NULL : LIST_OWNER(link, struct seat, turn_link);
+
+	if (idle != NULL) {
+		on_idle_due(LIST_OWNER(idle, struct seat, turn_link));
+	} else if (seat != NULL &&
+		now_us(sessions) - session_opened_us(seat->session) >=
+			seat->target.timeouts->greeting_us / PATIENCE_PARTS) {
+		leave_opening(seat);
+		session_give_up(seat->session);
 	}
 }
 
@@ -419,7 +427,7 @@ static void open_next(struct sessions_lane *lane, struct walk *walk, bool clear_
 	};
 	timer_init(&seat->idle, lane->sessions->loop, on_idle_due, seat);
 	list_push(&lane->seats, &seat->link);
-	list_push(&lane->sessions->opening, &seat->opening_link);
+	list_push(&lane->sessions->opening, &seat->turn_link);
 	lane->sessions->total++;
 	seat->session = session_open(lane->sessions->loop, &seat->target, &session_events, seat);
 }
