@@ -28,7 +28,17 @@ void loop_drain(struct loop *loop);
 int64_t loop_now_us(const struct loop *loop); /* monotonic */
 /* Goes on during suspend.  Not the turn's: who stood still in mid-turn must notice at once. */
 int64_t loop_boot_us(const struct loop *loop);
-int64_t loop_wall_us(const struct loop *loop);
+int64_t loop_wall_us(const struct loop *loop); /* the node's clock, until loop_steer() */
+
+/*
+ * Somebody who is believed more than the node's wall clock says how much later than
+ * CLOCK_BOOTTIME it is: from here on loop_wall_us() goes by that, whatever is done to the
+ * node's clock.
+ */
+void loop_steer(struct loop *loop, int64_t wall_less_boot_us);
+
+/* How much the node's clock is ahead of loop_wall_us(). */
+int64_t loop_wall_error_us(const struct loop *loop);
 
 /*
  * Members are the loop's; on_due is called once, never from within timer_set().

@@ -62,6 +62,12 @@ void lane_failed(
 void lane_worked(struct lane *lane);
 bool lane_is_away(const struct lane *lane, int64_t now_us); /* failed lately, or suspended */
 
+/* A connection of it was ready since it failed last. */
+bool lane_is_proven(const struct lane *lane);
+
+/* It has been connecting for longer than that, and nothing was ready meanwhile. */
+bool lane_is_silent(const struct lane *lane, int64_t now_us, int64_t patience_us);
+
 /* Away until then, whatever its history (a site that asked us to slow down). */
 void lane_suspend(struct lane *lane, int64_t until_us, struct slice text);
 

@@ -46,6 +46,13 @@ static void ask_from_now(struct intake *intake)
 	intake->lease.asked_us = loop_boot_us(intake->loop);
 }
 
+/* What this node writes down of times goes by the database's clock, which all nodes share. */
+static void set_clock(struct intake *intake, int64_t db_now_us)
+{
+	intake->lease.db_us = db_now_us - loop_boot_us(intake->loop);
+	loop_steer(intake->loop, intake->lease.db_us);
+}
+
 static void take_row(struct intake *intake, const struct pg_answer *answer, size_t statement)
 {
 	struct lease *lease = &intake->lease;
@@ -55,7 +62,7 @@ static void take_row(struct intake *intake, const struct pg_answer *answer, size
 		lease->since_us = boot_us;
 	}
 	lease->until_us = lease->asked_us + lease->asked_for_us;
-	lease->db_us = pg_number(answer, statement, 0, 1) - boot_us;
+	set_clock(intake, pg_number(answer, statement, 0, 1));
 	set_renew(intake, lease->sources_news ? 0 : intake->settings.renew_us);
 }
 
@@ -164,7 +171,7 @@ static bool on_started(struct intake *intake, const struct pg_answer *answer, vo
 		take_row(intake, answer, START_LEASE);
 		intake->events.on_beat(intake->owner, pg_number(answer, START_LEASE, 0, 2), true);
 	}
-	intake->lease.db_us = pg_number(answer, START_FEED, 0, 1) - loop_boot_us(intake->loop);
+	set_clock(intake, pg_number(answer, START_FEED, 0, 1));
 	feeds_start(intake, pg_text(answer, START_FEED, 0, 0));
 	addresses_start(intake);
 	claimer_start(intake);

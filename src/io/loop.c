@@ -50,6 +50,8 @@ struct loop {
 	struct signal_watch *signals;
 	struct clocks *clocks;
 	bool late; /* timers wait for one look at the sockets */
+	bool steered;
+	int64_t wall_less_boot_us; /* as loop_steer() was told */
 	struct scratch scratch;
 	void (*before_writes)(void *owner);
 	void *before_owner;
@@ -252,7 +254,20 @@ int64_t loop_boot_us(const struct loop *loop)
 
 int64_t loop_wall_us(const struct loop *loop)
 {
-	return clocks(loop)->wall_us;
+	const struct clocks *read = clocks(loop);
+
+	return loop->steered ? read->boot_us + loop->wall_less_boot_us : read->wall_us;
+}
+
+void loop_steer(struct loop *loop, int64_t wall_less_boot_us)
+{
+	loop->steered = true;
+	loop->wall_less_boot_us = wall_less_boot_us;
+}
+
+int64_t loop_wall_error_us(const struct loop *loop)
+{
+	return clocks(loop)->wall_us - loop_wall_us(loop);
 }
 
 void timer_init(struct timer *timer, struct loop *loop, void (*on_due)(void *owner), void *owner)

@@ -125,6 +125,9 @@ void lane_connecting(struct lane *lane, int64_t now_us)
 		lane->usage->provider->connections++;
 	}
 	rate_take(&lane->usage->connects, now_us);
+	if (lane->opening_us == 0) {
+		lane->opening_us = now_us;
+	}
 	if (list_linked(&lane->link)) {
 		list_remove(lane->waits_in, &lane->link);
 	}
@@ -209,6 +212,7 @@ void lane_failed(
 	}
 	away_us = away_us < most_us ? away_us : most_us;
 	lane->failures++;
+	lane->worked = false;
 	lane->away_until_us = now_us + away_us + away_us / 1024 * spread;
 	remember_why(lane, text);
 }
@@ -216,6 +220,19 @@ void lane_failed(
 void lane_worked(struct lane *lane)
 {
 	lane->failures = 0;
+	lane->worked = true;
+	lane->opening_us = 0;
+}
+
+bool lane_is_proven(const struct lane *lane)
+{
+	return lane->worked;
+}
+
+bool lane_is_silent(const struct lane *lane, int64_t now_us, int64_t patience_us)
+{
+	return lane->connections > 0 && lane->opening_us != 0 &&
+		now_us - lane->opening_us > patience_us;
 }
 
 bool lane_is_away(const struct lane *lane, int64_t now_us)

@@ -64,7 +64,9 @@ struct lane {
 	unsigned connections;
 	unsigned failures; /* in a row */
 	int64_t away_until_us;
-	char why[96]; /* of the suspension, cut */
+	bool worked;        /* since it failed last */
+	int64_t opening_us; /* when it began to connect, and has not worked since; 0 = not */
+	char why[96];       /* of the suspension, cut */
 };
 
 struct shape {

@@ -15,6 +15,7 @@
 #include "launch.h"
 #include "mail/header.h"
 #include "parts.h"
+#include "shortage.h"
 #include "way.h"
 
 #define SPARES_MAX 256
@@ -459,8 +460,7 @@ static void on_unreachable(void *owner, const struct sessions_failure *failure)
 	uint8_t spread;
 
 	if (failure->evidence.failure == FAILURE_LOCAL) {
-		log_warning(NULL, "local_shortage", "source=%s text=%s", outlet->source->name,
-			log_quote(failure->evidence.text));
+		shortages_socket(worker, outlet->source->name, failure->evidence.text);
 		outlet->paused_until_us = now_us + LOCAL_PAUSE_US;
 		loop_later(worker->loop, &outlet->run);
 		return;

@@ -9,6 +9,7 @@
  * is expired, or in doubt where one of its attempts was.
  */
 #include "parts.h"
+#include "shortage.h"
 
 #include <math.h>
 
@@ -62,8 +63,10 @@ static void retry_or_end(const struct worker *worker, struct attempt *attempt, e
 
 	attempt->due_us =
 		attempt->at_us + (dns ? dns_delay_us(retry, attempt) : delay_us(retry, attempt));
-	attempt->state = attempt->due_us < job_deadline_us(worker, attempt->job) ? OUTCOME_RETRYING
-										 : overdue;
+	attempt->state = attempt->due_us < job_deadline_us(worker, attempt->job) ||
+			!shortages_clock_agrees(worker)
+		? OUTCOME_RETRYING
+		: overdue;
 }
 
 static void decide_doubt(const struct worker *worker, struct attempt *attempt)

@@ -8,8 +8,12 @@
 #include "equipment.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+
+#define FILES_KEPT 64
 
 static void fill_timeouts(struct session_timeouts *out, const struct config_timeouts *in)
 {
@@ -73,6 +77,34 @@ static enum tls_version least_version(const struct config *config)
 	return TLS_VERSION_1_2;
 }
 
+/* Raised as far as it goes when the program began (main/). */
+static rlim_t files_max(void)
+{
+	struct rlimit files;
+
+	return getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : RLIM_INFINITY;
+}
+
+/*
+ * Some descriptors are kept for Postgres, the DNS, the journal, keys and logs: connections
+ * that took them all would stop what is to be done with their results.
+ */
+static size_t connections_of(const struct config *config)
+{
+	rlim_t files = files_max();
+	rlim_t kept = files > 2 * FILES_KEPT ? FILES_KEPT : files / 2;
+	size_t wanted = config->limits.connections;
+
+	if (files == RLIM_INFINITY || wanted <= files - kept) {
+		return wanted;
+	}
+	log_warning(NULL, "few_open_files", "limit=%lu connections=%lu wanted=%zu text=%s",
+		(unsigned long)files, (unsigned long)(files - kept), wanted,
+		log_quote(SLICE("limits.connections does not fit to the limit of open files: raise "
+				"LimitNOFILE, or lower limits.connections")));
+	return (size_t)(files - kept);
+}
+
 struct equipment *equipment_new(const struct config *config, struct buf *why)
 {
 	struct equipment *equipment = MEM_NEW(struct equipment);
@@ -81,6 +113,7 @@ struct equipment *equipment_new(const struct config *config, struct buf *why)
 	equipment->config = config_ref(config);
 	equipment->passwords = map_new();
 	equipment->barren = map_new();
+	equipment->connections = connections_of(config);
 	fill_timeouts(&equipment->timeouts, &config->timeouts);
 	if (!read_passwords(equipment, why) ||
 		err_is(tls_context_new(

@@ -10,6 +10,7 @@
 #include "holds.h"
 #include "logbook.h"
 #include "parts.h"
+#include "shortage.h"
 
 /*
  * Without Postgres a worker goes on for a while, but never beyond the results that
@@ -19,7 +20,7 @@ bool gate_flows(const struct worker *worker)
 {
 	return !away_too_long(worker->away) &&
 		record_unconfirmed(worker->record) < worker->equipment->config->limits.unreported &&
-		logbook_flows(worker);
+		logbook_flows(worker) && shortages_clock_agrees(worker);
 }
 
 enum gate gate_ask(const struct plan *plan, bool final_dot)

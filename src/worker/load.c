@@ -25,6 +25,7 @@
 #include "base/time.h"
 #include "logbook.h"
 #include "queue/credit.h"
+#include "shortage.h"
 #include "sources.h"
 
 #define WEIGHT_ORDINARY 100
@@ -68,6 +69,7 @@ struct known {
 
 struct permits {
 	struct worker *worker;
+	struct shortages *shortages;
 	struct map *known; /* by tenant */
 	struct map *tenants;
 	struct map *sites;
@@ -75,8 +77,9 @@ struct permits {
 	struct map *windows;
 	unsigned units;     /* of all jobs at hand */
 	size_t bytes;       /* of all jobs at hand */
-	int64_t counted_us; /* when `suspended` was counted: once a turn */
+	int64_t counted_us; /* when these were counted: once a turn */
 	size_t suspended;
+	size_t unproven;
 };
 
 struct permits *permits_new(struct worker *worker)
@@ -84,6 +87,7 @@ struct permits *permits_new(struct worker *worker)
 	struct permits *permits = MEM_NEW(struct permits);
 
 	permits->worker = worker;
+	permits->shortages = shortages_new(worker);
 	permits->tenants = map_new();
 	permits->sites = map_new();
 	permits->parts = map_new();
@@ -110,6 +114,7 @@ void permits_free(struct permits **permits)
 	if (*permits == NULL) {
 		return;
 	}
+	shortages_free(&(*permits)->shortages);
 	free_values(&(*permits)->windows);
 	free_values(&(*permits)->known);
 	map_free(&(*permits)->tenants);
@@ -117,6 +122,16 @@ void permits_free(struct permits **permits)
 	map_free(&(*permits)->parts);
 	mem_free(*permits);
 	*permits = NULL;
+}
+
+void permits_start(struct permits *permits)
+{
+	shortages_start(permits->shortages);
+}
+
+struct shortages *permits_shortages(const struct permits *permits)
+{
+	return permits->shortages;
 }
 
 static struct load *load_of(struct map *home, struct slice key)
@@ -269,40 +284,67 @@ unsigned permits_room_at_site(
 	return share > fair ? share : fair;
 }
 
-static size_t count_suspended(const struct worker *worker)
+/* Jobs that wait for sites which do not answer now, and for those that never have yet. */
+static void count_waiting(struct permits *permits)
 {
-	size_t count = 0;
+	struct worker *worker = permits->worker;
 
+	permits->counted_us = loop_now_us(worker->loop);
+	permits->suspended = 0;
+	permits->unproven = 0;
 	for (const struct list_link *link = list_first(&worker->outlets); link != NULL;
 		link = list_next(&worker->outlets, link)) {
 		const struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
 
-		if (lane_is_away(outlet->lane, loop_now_us(worker->loop))) {
-			count += queue_count(outlet->queue);
+		if (outlet_is_away(outlet)) {
+			permits->suspended += queue_count(outlet->queue);
+		} else if (!lane_is_proven(outlet->lane)) {
+			permits->unproven += queue_count(outlet->queue);
 		}
 	}
-	return count;
 }
 
-/* What the jobs at hand weigh, one like the other. */
-static double mean_units(const struct permits *permits)
-{
-	size_t jobs = permits->worker->at_hand;
-
-	return jobs > 0 ? (double)permits->units / (double)jobs : 1;
-}
-
-bool permits_room_for_suspended(struct permits *permits)
+/* Jobs that the share of suspended sites is for, as heavy as those at hand are one like the other. */
+static double suspended_most(const struct permits *permits)
 {
 	const struct worker *worker = permits->worker;
 	const struct config_limits *limits = &worker->equipment->config->limits;
+	double mean = worker->at_hand > 0 ? (double)permits->units / (double)worker->at_hand : 1;
 
-	if (permits->counted_us != loop_now_us(worker->loop)) {
-		permits->counted_us = loop_now_us(worker->loop);
-		permits->suspended = count_suspended(worker);
+	return limits->jobs * limits->suspended_share / mean;
+}
+
+bool permits_room_to_wait(struct permits *permits, const struct outlet *outlet)
+{
+	if (permits->counted_us != loop_now_us(permits->worker->loop)) {
+		count_waiting(permits);
 	}
-	return (double)permits->suspended++ * mean_units(permits) <
-		limits->jobs * limits->suspended_share;
+	if (outlet_is_away(outlet)) {
+		return (double)permits->suspended++ < suspended_most(permits);
+	}
+	return lane_is_proven(outlet->lane) ||
+		(double)permits->unproven++ < suspended_most(permits);
+}
+
+/* Sites that fell silent with jobs in hand keep equal parts of what all of them may hold. */
+void permits_shed(struct permits *permits)
+{
+	struct worker *worker = permits->worker;
+	double part;
+
+	count_waiting(permits);
+	if (permits->suspended == 0) {
+		return;
+	}
+	part = suspended_most(permits) / (double)permits->suspended;
+	for (struct list_link *link = list_first(&worker->outlets); part < 1 && link != NULL;
+		link = list_next(&worker->outlets, link)) {
+		struct outlet *outlet = LIST_OWNER(link, struct outlet, link);
+
+		if (outlet_is_away(outlet)) {
+			outlet_shed(outlet, (size_t)((double)queue_count(outlet->queue) * part));
+		}
+	}
 }
 
 static struct window *window_of(struct permits *permits, const struct ready *kind)
@@ -368,6 +410,7 @@ void permits_uncount(struct permits *permits, struct window **window)
 void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
 {
 	struct window *window = window_of_job(permits, job);
+	unsigned least;
 
 	window->bytes += (bytes + JOB_BYTES) / LEARN;
 	window->bytes -= window->bytes / LEARN;
@@ -377,7 +420,9 @@ void permits_overflow(struct permits *permits, const struct job *job)
 {
 	struct window *window = window_of_job(permits, job);
 
-	window->jobs = window->jobs / 2 > WINDOW_LEAST ? window->jobs / 2 : WINDOW_LEAST;
+	/* What was not filed for its site yet will be now, and does not wash through here again. */
+	least = job->batch->refiled ? WINDOW_LEAST : WINDOW_FIRST;
+	window->jobs = window->jobs / 2 > least ? window->jobs / 2 : least;
 }
 
 /* One more than fits where none does: a job larger than all the room must go some day. */

@@ -13,6 +13,8 @@ struct window;
 
 struct permits *permits_new(struct worker *worker);
 void permits_free(struct permits **permits);
+void permits_start(struct permits *permits); /* when all parts of the worker are there */
+struct shortages *permits_shortages(const struct permits *permits); /* shortage.h */
 
 /* A tenant's weight, from a job of its. */
 void permits_know(struct permits *permits, const struct tenant *tenant);
@@ -50,8 +52,14 @@ void load_drop(struct load **load, unsigned units); /* accepts NULL; sets NULL *
 unsigned permits_room_at_site(
 	const struct permits *permits, struct slice site, const struct id *tenant);
 
-/* May one more job wait for a lane that is away?  All of them together hold a share of the credit. */
-bool permits_room_for_suspended(struct permits *permits);
+/*
+ * May one more job wait for it?  Sites that are away hold a share of the credit together, and
+ * those of which nothing is known yet as much again.
+ */
+bool permits_room_to_wait(struct permits *permits, const struct outlet *outlet);
+
+/* Each second: what waits for sites that are away is given back where it is more than that share. */
+void permits_shed(struct permits *permits);
 
 /* A job came that its site has no room for: claim less of that kind for a while. */
 void permits_overflow(struct permits *permits, const struct job *job);

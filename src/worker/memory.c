@@ -11,7 +11,7 @@
 #include "load.h"
 #include "parts.h"
 
-static bool is_over(const struct worker *worker)
+bool memory_is_over(const struct worker *worker)
 {
 	size_t used = permits_bytes(worker->permits) + contents_bytes(worker->contents) +
 		worker->desk.bytes;
@@ -21,9 +21,9 @@ static bool is_over(const struct worker *worker)
 
 bool memory_is_full(struct worker *worker)
 {
-	if (is_over(worker)) {
+	if (memory_is_over(worker)) {
 		delivery_forget_spares(worker);
 		contents_make_room(worker->contents);
 	}
-	return is_over(worker);
+	return memory_is_over(worker);
 }

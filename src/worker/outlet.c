@@ -6,7 +6,6 @@
  * may have changed its answer: a job came, a session became ready or ended, a
  * timer that shaping named is due, room was made.
  */
-#include "away.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
@@ -14,6 +13,7 @@
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
+#include "shortage.h"
 #include "sources.h"
 #include "stop.h"
 
@@ -21,6 +21,9 @@
 #define SUSPENDED_HOLD_US (30 * TIME_SECOND_US) /* longer than this, jobs wait in Postgres */
 #define OVERFLOW_US (5 * TIME_SECOND_US)
 #define LOOK_AGAIN_US (TIME_SECOND_US / 10)
+#define UNPROVEN_US TIME_SECOND_US /* by then most have answered */
+#define AWAY_US (60 * TIME_SECOND_US)
+#define PATIENCE_PARTS 15 /* of the time for a greeting: who takes longer is silent */
 
 static void on_timer(void *owner)
 {
@@ -201,6 +204,27 @@ static void give_back_to_site(struct outlet *outlet, struct plan *plan, int64_t 
 	buf_clear(&tag);
 }
 
+bool outlet_is_away(const struct outlet *outlet)
+{
+	int64_t now_us = loop_now_us(outlet->worker->loop);
+
+	return lane_is_away(outlet->lane, now_us) ||
+		lane_is_silent(outlet->lane, now_us,
+			outlet->equipment->timeouts.greeting_us / PATIENCE_PARTS);
+}
+
+/* When the lane may be served again, as far as anybody knows. */
+static int64_t next_permit_us(const struct outlet *outlet)
+{
+	struct lane_answer answer;
+	int64_t least_us = lane_is_proven(outlet->lane) ? OVERFLOW_US : UNPROVEN_US;
+
+	least_us = outlet_is_away(outlet) ? AWAY_US : least_us;
+	lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
+	return answer.wait_us != LANE_WAIT_EVENT && answer.wait_us > least_us ? answer.wait_us
+									      : least_us;
+}
+
 static bool pick_any(void *owner, struct job *job)
 {
 	struct outlet *outlet = owner;
@@ -209,6 +233,28 @@ static bool pick_any(void *owner, struct job *job)
 	lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
 	give_back_to_site(outlet, job->plan, answer.wait_us);
 	return true;
+}
+
+struct shedding {
+	struct outlet *outlet;
+	size_t keep;
+};
+
+static bool pick_rest(void *owner, struct job *job)
+{
+	struct shedding *shedding = owner;
+
+	if (shedding->keep > 0) {
+		shedding->keep--;
+		return false;
+	}
+	give_back_to_site(shedding->outlet, job->plan, next_permit_us(shedding->outlet));
+	return true;
+}
+
+void outlet_shed(struct outlet *outlet, size_t keep)
+{
+	queue_pick(outlet->queue, pick_rest, &(struct shedding){outlet, keep});
 }
 
 /* A long suspension is waited for in Postgres, not here. */
@@ -227,10 +273,9 @@ void outlet_push(struct outlet *outlet, struct plan *plan)
 	struct slice site = lane_site(outlet->lane);
 
 	if (permits_room_at_site(worker->permits, site, tenant) == 0 ||
-		(lane_is_away(outlet->lane, loop_now_us(worker->loop)) &&
-			!permits_room_for_suspended(worker->permits))) {
+		!permits_room_to_wait(worker->permits, outlet)) {
 		permits_overflow(worker->permits, plan->job);
-		give_back_to_site(outlet, plan, OVERFLOW_US);
+		give_back_to_site(outlet, plan, next_permit_us(outlet));
 		return;
 	}
 	plan->site_load = load_site(worker->permits, site, tenant);
@@ -260,15 +305,6 @@ static bool worth_another(const struct outlet *outlet)
 		return false;
 	}
 	return open == 0 || waiting > open * JOBS_PER_CONNECTION;
-}
-
-/* Connections this worker may still open: a limit of the node, not of a site. */
-static bool room_for_sockets(const struct outlet *outlet)
-{
-	size_t most = outlet->equipment->config->limits.connections;
-
-	return sessions_total(outlet->worker->sessions) <
-		away_connections(outlet->worker->away, most);
 }
 
 static void look_again(struct outlet *outlet)
@@ -369,7 +405,7 @@ static void open_more(struct outlet *outlet)
 			wait_to_open(outlet, &answer);
 			return;
 		}
-		if (!room_for_sockets(outlet)) {
+		if (!shortages_room_for_socket(outlet->worker)) {
 			sessions_make_room(outlet->worker->sessions);
 			look_again(outlet);
 			return;

@@ -36,6 +36,7 @@ struct permits;
 struct away;
 struct load;
 struct window;
+struct shortages;
 
 /* What came with the configuration and goes with it at a reload. */
 struct equipment {
@@ -43,6 +44,7 @@ struct equipment {
 	const struct config *config;
 	struct tls_context *tls;
 	struct session_timeouts timeouts;
+	size_t connections;    /* that may be open at a time */
 	struct map *passwords; /* of relays, by source name: char * */
 	struct map *barren;    /* pools told to have no source: when, in seconds + 1 */
 };
@@ -185,7 +187,7 @@ void flow_again(struct plan *plan);
 void ending_decide(const struct worker *worker, struct attempt *attempt);
 enum outcome ending_overdue(const struct job *job);
 
-/* gate.c: may anything be sent, as Postgres and what it has not confirmed stand? */
+/* gate.c: may anything be sent, as this node, Postgres and what it has not confirmed stand? */
 bool gate_flows(const struct worker *worker);
 
 /* outlet.c */
@@ -200,6 +202,10 @@ void outlet_close_source(struct worker *worker, const struct source *source);
 bool outlet_lingers(const struct worker *worker, struct slice source);
 void outlet_put_back(struct outlet *outlet, struct plan *plan);
 void outlet_on_room(void *owner, struct lane *lane);
+/* Its site failed, is suspended, or takes its time to answer at all. */
+bool outlet_is_away(const struct outlet *outlet);
+/* All that waits for it but so much is given back, to come again when it may be served. */
+void outlet_shed(struct outlet *outlet, size_t keep);
 /* What waits for this source is routed anew: it is out of use. */
 void outlet_leave_source(struct worker *worker, const struct source *source);
 void outlet_pick_all(
@@ -212,7 +218,8 @@ void delivery_send(struct delivery *delivery, struct session *session);
 void delivery_forget_spares(struct worker *worker);
 
 /* memory.c */
-bool memory_is_full(struct worker *worker);
+bool memory_is_full(struct worker *worker); /* when all that is only kept is gone */
+bool memory_is_over(const struct worker *worker);
 
 /* gate.c: may the final dot leave? */
 enum gate {

@@ -9,6 +9,7 @@
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
+#include "shortage.h"
 #include "stop.h"
 
 struct plan *plan_new(struct worker *worker, struct job *job)
@@ -84,7 +85,8 @@ int64_t job_deadline_us(const struct worker *worker, const struct job *job)
 
 bool plan_is_over(const struct plan *plan)
 {
-	return intake_db_now_us(plan->worker->intake) >= job_deadline_us(plan->worker, plan->job);
+	return shortages_clock_agrees(plan->worker) &&
+		intake_db_now_us(plan->worker->intake) >= job_deadline_us(plan->worker, plan->job);
 }
 
 void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)

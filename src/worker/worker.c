@@ -293,6 +293,7 @@ static bool open_all(
 	}
 	open_record(worker, config);
 	logbook_start(worker);
+	permits_start(worker->permits);
 	keys_sweep(worker->keys);
 	sources_follow(worker->sources);
 	holds_check_sources(worker->holds);

@@ -242,9 +242,16 @@ class Stack:
         return found
 
     def start_ahead(self, seconds, **change):
-        """The node's wall clock is so much ahead of the database's."""
-        return self.start_in(dict(os.environ, LD_PRELOAD=str(AHEAD), AHEAD=str(seconds),
+        """The node's wall clock is so much ahead of the database's, until set_ahead() says otherwise."""
+        self.set_ahead(seconds)
+        return self.start_in(dict(os.environ, LD_PRELOAD=str(AHEAD), AHEAD_FILE=str(self.directory / "ahead"),
                                   ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0"), **change)
+
+    def set_ahead(self, seconds):
+        """The clock jumps, at once."""
+        fresh = self.directory / "ahead.new"
+        fresh.write_text(str(seconds))
+        fresh.rename(self.directory / "ahead")
 
     def reload(self, **change):
         self.write_config(**change)

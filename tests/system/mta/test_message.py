@@ -133,20 +133,18 @@ def test_smtp_B1_no_bare_line_end_leaves(stack, value):
 
 
 def test_gen_G4_the_date_is_the_first_leases_by_the_databases_clock(stack):
-    """The node's clock is an hour ahead at the first attempt and right at the second: both say the true time."""
+    """The node's clock is minutes ahead at the first attempt and right at the second: both say the true time."""
     rule = "\nrules:\n  - {at: dot, nth: 1-1, reply: 451 4.3.0 later, accept: true}\n"
     with stack(world=WORLD + rule, config={"retry": {"expire": "1d"}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, ["ann@d1.test"])
         begun = time.time()
-        s.start_ahead(3600)
+        s.start_ahead(240)
         s.wait(campaign, lambda a: s.world.ledger() and a.get("retrying"), timeout=20)
         first = time.time()
         s.stop()
-        # by that clock the retry is due in an hour
-        late = s.shop.session.value("SELECT not_before > now() + interval '55 min' FROM penguin.batches")
-        assert late, "the clock was not ahead"
-        s.shop.session.query("UPDATE penguin.batches SET not_before = now() WHERE tenant_id = %s", s.shop.tenant)
+        soon = s.shop.session.value("SELECT not_before < now() + interval '1 min' FROM penguin.batches")
+        assert soon, "a retry is due by the database's clock"
         s.start()
         s.wait(campaign, lambda _: len(s.world.ledger()) == 2)
         s.stop()

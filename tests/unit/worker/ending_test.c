@@ -40,6 +40,7 @@ static void begin(struct life *life, const char *config)
 	buf_clear(&problems);
 	life->equipment.config = life->config;
 	life->worker.equipment = &life->equipment;
+	life->worker.loop = loop_new();
 	life->campaign.tenant = &life->tenant;
 	life->batch.campaign = &life->campaign;
 	life->job.batch = &life->batch;
@@ -49,6 +50,7 @@ static void begin(struct life *life, const char *config)
 
 static void end(struct life *life)
 {
+	loop_free(&life->worker.loop);
 	config_unref(&life->config);
 }
 
