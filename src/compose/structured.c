@@ -7,12 +7,10 @@
  */
 #include <stdio.h>
 
-#include "attachments.h"
 #include "base/err.h"
-#include "fields.h"
+#include "compiled.h"
 #include "mail/header.h"
 #include "members.h"
-#include "readers.h"
 
 enum {
 	VARIANTS_MAX = 20,

@@ -1,6 +1,6 @@
-/* One message under composition: what message.c (headers) and body.c (parts) share. */
-#ifndef SRC_COMPOSE_RUN_H
-#define SRC_COMPOSE_RUN_H
+/* One message under composition: shared by message.c (headers) and body.c (parts). */
+#ifndef SRC_COMPOSE_COMPOSE_RUN_H
+#define SRC_COMPOSE_COMPOSE_RUN_H
 
 #include "base/arena.h"
 #include "compiled.h"
@@ -38,5 +38,8 @@ void run_fail_by(struct run *run, enum failure failure, enum message_cause cause
 /* Runs a template into `out`; `field` names it in a fault. */
 void run_template(
 	struct run *run, const struct template *template, const char *field, struct buf *out);
+
+/* The Content-* fields, the empty line and the body, to the end of the message. */
+void run_body(struct run *run);
 
 #endif
