@@ -28,6 +28,7 @@ enum { ROUNDS_MAX = 16, DRAIN_TURNS_MAX = 1000 };
 struct clocks {
 	bool read;
 	int64_t now_us;
+	int64_t boot_us;
 	int64_t wall_us;
 };
 
@@ -235,6 +236,7 @@ static const struct clocks *clocks(const struct loop *loop)
 		*loop->clocks = (struct clocks){
 			.read = true,
 			.now_us = time_monotonic_us(),
+			.boot_us = time_boot_us(),
 			.wall_us = time_wall_us(),
 		};
 	}
