@@ -29,6 +29,7 @@ struct record_settings {
 	unsigned rows;       /* a report goes at once with so many attempts */
 	int64_t filing_us;   /* a retry is filed at the latest after this */
 	bool distributed;    /* one tenant a transaction */
+	bool leaves;         /* closes no batch: who is not there may have been filed since */
 	struct dlog *dlog;   /* NULL = no delivery log */
 	/* The memory of a claim may go: called once for each batch that is over. */
 	void (*on_batch_over)(void *owner, struct batch *batch);

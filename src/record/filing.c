@@ -64,6 +64,7 @@ static int compare_jobs(const struct job *a, const struct job *b)
 	order = order != 0 ? order : compare_numbers(a->content_version, b->content_version);
 	order = order != 0 ? order : slice_compare(x->pool, y->pool);
 	order = order != 0 ? order : compare_numbers(x->priority, y->priority);
+	order = order != 0 ? order : compare_numbers(a->batch->lost, b->batch->lost);
 	return order != 0 ? order : slice_compare(a->keys, b->keys);
 }
 

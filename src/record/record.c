@@ -71,7 +71,8 @@ static void close_when_done(struct record *record, struct batch *batch)
 {
 	const struct ledger *ledger = batch->ledger;
 
-	if (batch->at_hand == 0 && ledger->pending == 0 && !ledger->stuck) {
+	if (batch->at_hand == 0 && ledger->pending == 0 && !ledger->stuck &&
+		!record->settings.leaves) {
 		list_push(&record->closable, &batch->link);
 	}
 }

@@ -1,8 +1,9 @@
 -- Takes jobs out of leased batches and files them in new unleased ones, in one step, so
 -- that a job is in exactly one batch at any time.  For retries, for jobs that belong under
 -- another tag, and for what a stopping worker has not sent.  The new batches inherit campaign, content
--- version and Date.  A job whose lease was lost, or that was moved already, stays where it
--- is and does not come back.
+-- version and Date, and whether their jobs were lost: an attempt made since says nothing of the
+-- one that nobody knows of.  A job whose lease was lost, or that was moved already, stays where
+-- it is and does not come back.
 -- $1 owner uuid, $2 token uuid[] (parallel to the jobs, as are all that follow)
 -- $3 tenants uuid[], $4 batches uuid[], $5 jobs uuid[]
 -- $6 attempt_nos int[]: attempts made so far
@@ -71,7 +72,7 @@ WITH moves AS MATERIALIZED (
 		keys, array_agg(attempt_no ORDER BY due_us, n),
 		array_agg(to_timestamp(due_us / 1e6) ORDER BY due_us, n),
 		array_agg(source ORDER BY due_us, n), array_agg(first_at ORDER BY due_us, n),
-		bool_or(lost AND state = 'waiting')
+		bool_or(lost)
 	FROM member
 	WHERE to_batch IS NOT NULL
 	GROUP BY tenant_id, to_batch, campaign_id, pool, tag, priority, state, content_id,

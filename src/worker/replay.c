@@ -1,7 +1,11 @@
 /*
  * Each incarnation that left something gets a record of its own, under its own id: the
- * statements take its filings and closes only while its batches are still its own.  One
- * that was declared dead meanwhile leaves evidence instead, which is what it is.
+ * statements take its filings only while its batches are still its own.  One that was
+ * declared dead meanwhile leaves evidence instead, which is what it is.
+ *
+ * No batch is closed: what the journal has may be a part of it, and its sum could be right
+ * by chance, with another job left than the one that is counted.  Whoever takes the batch
+ * over finds what became of each.
  *
  * They are reported one after the other, oldest first, and then which job was at hand
  * when the last of them died (hand.c).  Only when Postgres has all of it are the files set
@@ -267,6 +271,7 @@ static void on_step(void *owner)
 			.rows = worker->equipment->config->report.rows,
 			.filing_us = 0,
 			.distributed = worker->equipment->config->postgres.distributed,
+			.leaves = true,
 			.dlog = NULL,
 			.on_batch_over = on_batch_over,
 			.owner = replay,

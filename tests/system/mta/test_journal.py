@@ -9,6 +9,7 @@ import time
 
 import pytest
 from mtalib import MTA, WORLD, is_disk
+from penguin import uuid7
 
 SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
 THINKS = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    delay: 30s\n"
@@ -202,6 +203,26 @@ def test_fault_F7_killed_ten_times_at_most_one_a_connection_and_flagged(stack):
         assert set(duplicate) <= flagged(s, campaign), "admitted"
         assert len(duplicate) <= 10 * 2 * 10, "ten kills, two connections at each of five sites"
         s.shop.account(campaign)
+        s.stop()
+
+
+def test_fault_F8_a_replay_that_knows_a_part_of_a_batch_ends_only_that(stack):
+    """The end of one job's intent did not reach the disk, but Postgres, which has it in another batch by now."""
+    with stack(world=WORLD + THINKS, config=FEW) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = 'hold'")
+        s.enqueue(campaign, people(2, 1))
+        s.start()
+        s.wait(campaign, lambda a: s.world.ledger())
+        s.kill()
+        (known,) = taken(s)
+        s.shop.session.query("UPDATE penguin.batches SET jobs = array_remove(jobs, %s)", known)
+        s.shop.session.query("INSERT INTO penguin.batches (tenant_id, id, campaign_id, pool, priority, jobs, not_before)"
+                             " VALUES (%s, %s, %s, 'default', 1, ARRAY[%s]::uuid[], 'infinity')",
+                             s.shop.tenant, uuid7(), campaign, known)
+        s.start()
+        assert s.wait(campaign, lambda a: a.get("delivered")) == {"delivered": 1, "waiting": 1}
+        assert sorted(taken(s).values()) == [1, 1]
         s.stop()
 
 

@@ -490,6 +490,22 @@ def test_what_a_replayed_worker_held_is_not_lost(database, shop, worker):
         again.session.close()
 
 
+@pytest.mark.parametrize("state", ["waiting", "retrying"])
+def test_what_was_lost_stays_so_when_it_is_filed(database, shop, worker, state):
+    """A deferral by the next worker does not tell whether the one that was lost had sent it."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 3)
+    lost = Worker(database, "w2")
+    lost.claim(key(shop, 3))
+    shop.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", lost.id)
+    worker.session.run("take_over", 10)
+    (batch,) = worker.claim(key(shop, 3))
+    assert batch["lost"] is True
+    worker.retry(batch, worker.jobs([batch])[:1], state=state)
+    assert [b["lost"] for b in worker.claim(key(shop, 3))] == [True]
+    lost.session.close()
+
+
 def test_batch_that_kills_is_closed_in_on(database, shop, worker):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, 100)

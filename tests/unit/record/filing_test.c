@@ -70,7 +70,7 @@ Test(filing, only_alike_share_a_batch)
 	struct sample a;
 	struct sample b;
 
-	for (size_t what = 0; what < 9; what++) {
+	for (size_t what = 0; what < 10; what++) {
 		struct filings filings = {NULL, 0, 0};
 		const char *tag = "gmail";
 		int64_t not_before_us = SAMPLE_WALL_US;
@@ -102,6 +102,9 @@ Test(filing, only_alike_share_a_batch)
 			break;
 		case 8:
 			not_before_us += S;
+			break;
+		case 9:
+			b.batch.lost = true;
 			break;
 		default:
 			break;
