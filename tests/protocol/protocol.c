@@ -1,0 +1,1481 @@
+/*
+ * Time is an order: a lease has its margin left, then some time, then none.  A worker's own
+ * clock runs ahead, so Postgres may call a lease over only when its owner has none left, and
+ * what left with the margin has its answer, or never will, before that.
+ *
+ * What is written to the journal survives a kill; what is synced survives a power cut as
+ * well; with the node all of it is lost.  A lost answer leaves Postgres changed and the
+ * worker without knowing.
+ *
+ * Left out since nothing here depends on it: tenants, kinds, splits, suppressions, reasons
+ * to fail.  A message is delivered or deferred; how often is bounded by the faults.
+ *
+ * What must hold behind every step is in check() and leave().
+ */
+#include "protocol.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	MESSAGES = 2,
+	NODES = 2,
+	TERMS = 6,   /* worker incarnations that something still knows of */
+	BATCHES = 8, /* a filed message has one of its own */
+	ITEMS = 4,   /* attempts that a node knows of */
+	CLAIMS = 3,
+	TOKENS = 15,
+};
+
+/* Of Postgres' row in `workers`. */
+enum term_state { TERM_NONE, TERM_LIVE, TERM_DEAD, TERM_REPLAYED };
+
+/* Of a lease, as its owner sees it. */
+enum left { LEFT_NONE, LEFT_SOME, LEFT_MARGIN };
+
+enum phase { PHASE_DOWN, PHASE_REPLAYING, PHASE_SET_ASIDE, PHASE_RUNNING };
+
+/* How far a message at hand is. */
+enum step { STEP_NONE, STEP_HELD, STEP_INTENT, STEP_DOT, STEP_YES, STEP_NO };
+
+enum kind {
+	KIND_NONE,
+	KIND_INTENT,
+	KIND_BACK, /* withdrawn, or never begun */
+	KIND_DELIVERED,
+	KIND_ASSUMED, /* delivered, says the policy */
+	KIND_IN_DOUBT,
+	KIND_RETRY,
+	KIND_RETRY_DOUBT,
+};
+
+/* How much of an attempt is in the journal. */
+enum depth { DEPTH_NONE, DEPTH_INTENT, DEPTH_END };
+
+struct batch {
+	uint32_t members : 2;
+	uint32_t owner : 3; /* term + 1 */
+	uint32_t token : 4;
+	uint32_t suspect : 1;
+	uint32_t lost : 1;
+	uint32_t doubt : 1; /* its message was in doubt */
+	uint32_t retrying : 1;
+	uint32_t spare : 19;
+};
+
+/* An attempt as its node knows it: in memory, in the journal, or both. */
+struct item {
+	uint32_t kind : 3;
+	uint32_t message : 1;
+	uint32_t attempt : 4; /* its id: of one message they grow */
+	uint32_t term : 3;
+	uint32_t batch : 3;
+	uint32_t token : 4;
+	uint32_t retrying : 1;
+	uint32_t doubt : 1;
+	uint32_t written : 2;
+	uint32_t synced : 1;    /* the intent is on the disk for sure */
+	uint32_t memory : 1;    /* there is something left to do */
+	uint32_t reported : 1;  /* Postgres has said that it has it */
+	uint32_t confirmed : 1; /* the journal may forget it */
+	uint32_t spare : 6;
+};
+
+struct hand {
+	uint8_t step : 3;
+	uint8_t late : 1; /* the dot left with less than the margin */
+	uint8_t token : 4;
+};
+
+struct claim {
+	uint16_t token : 4; /* 0 = free */
+	uint16_t term : 3;
+	uint16_t batch : 3;
+	uint16_t lost : 1;
+	uint16_t doubt : 1;
+	uint16_t retrying : 1;
+	uint16_t spare : 3;
+};
+
+struct node {
+	struct item items[ITEMS];
+	struct claim claims[CLAIMS];
+	struct hand hands[MESSAGES];
+	uint8_t phase;
+	uint8_t term;
+	uint8_t fenced;
+	uint8_t known; /* terms that have something in this journal */
+};
+
+struct term {
+	uint8_t state : 2;
+	uint8_t left : 2;
+	uint8_t node : 1;
+	uint8_t spare : 3;
+};
+
+/* `rows` are ids; of the final ones the newest is what counts, evidence behind all others. */
+struct message {
+	uint32_t rows : 16;
+	uint32_t attempts : 4; /* ids given out */
+	uint32_t final : 4;    /* id, 0 = none */
+	uint32_t final_kind : 3;
+	uint32_t evidence : 4;
+	uint32_t absent : 1; /* a model of one message */
+	uint16_t evidence_kind;
+	uint8_t copies;  /* that the receiver has */
+	uint8_t excuses; /* a copy more may be for each */
+};
+
+struct state {
+	struct batch batches[BATCHES];
+	struct message messages[MESSAGES];
+	struct node nodes[NODES];
+	struct term terms[TERMS];
+	uint8_t delivered; /* campaign_stats */
+	uint8_t in_doubt;
+	uint8_t faults;
+	uint8_t spare[7];
+};
+
+_Static_assert(sizeof(struct state) % 8 == 0, "states are hashed by words");
+
+/* The step that is being taken. */
+struct turn {
+	const struct protocol_settings *settings;
+	struct state *s;
+	struct node *node;
+	unsigned n; /* whose */
+	const char *wrong;
+	bool luck; /* it may never come */
+};
+
+static unsigned bit(unsigned i)
+{
+	return 1U << i;
+}
+
+static bool has(const struct turn *t, enum rule rule)
+{
+	return (t->settings->without & bit(rule)) == 0;
+}
+
+/* Bad luck is bounded.  False when it is used up. */
+static bool strike(struct turn *t)
+{
+	t->luck = true;
+	return t->s->faults++ < t->settings->faults;
+}
+
+static void wrong(struct turn *t, const char *what)
+{
+	t->wrong = t->wrong == NULL ? what : t->wrong;
+}
+
+/* ---- what is where ---- */
+
+static bool exists(const struct batch *batch)
+{
+	return batch->owner != 0 || batch->members != 0;
+}
+
+static struct term *own_term(const struct turn *t)
+{
+	return &t->s->terms[t->node->term];
+}
+
+static bool has_lease(const struct turn *t)
+{
+	return t->node->phase == PHASE_RUNNING && !t->node->fenced && own_term(t)->left > LEFT_NONE;
+}
+
+static bool has_margin(const struct turn *t)
+{
+	return has_lease(t) && own_term(t)->left == LEFT_MARGIN;
+}
+
+static bool process_of(const struct state *s, unsigned term, unsigned *ret_node)
+{
+	for (*ret_node = 0; *ret_node < NODES; ++*ret_node) {
+		const struct node *node = &s->nodes[*ret_node];
+
+		if (node->phase == PHASE_RUNNING && node->term == term) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct claim *claim_of(struct node *node, unsigned token)
+{
+	for (unsigned i = 0; i < CLAIMS; i++) {
+		if (node->claims[i].token == token) {
+			return &node->claims[i];
+		}
+	}
+	return NULL;
+}
+
+static struct item *open_item(struct node *node, unsigned message)
+{
+	for (unsigned i = 0; i < ITEMS; i++) {
+		if (node->items[i].kind == KIND_INTENT && node->items[i].message == message &&
+			node->items[i].memory) {
+			return &node->items[i];
+		}
+	}
+	return NULL;
+}
+
+static bool token_in_use(const struct state *s, unsigned token)
+{
+	bool used = false;
+
+	for (unsigned b = 0; b < BATCHES; b++) {
+		used = used || s->batches[b].token == token;
+	}
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			used = used || s->nodes[n].items[i].token == token;
+		}
+		for (unsigned i = 0; i < CLAIMS; i++) {
+			used = used || s->nodes[n].claims[i].token == token;
+		}
+	}
+	return used;
+}
+
+static unsigned fresh_token(const struct state *s)
+{
+	unsigned token = 1;
+
+	while (token < TOKENS && token_in_use(s, token)) {
+		token++;
+	}
+	return token;
+}
+
+static bool batch_in_use(const struct state *s, unsigned batch)
+{
+	bool used = exists(&s->batches[batch]);
+
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			const struct item *item = &s->nodes[n].items[i];
+
+			used = used || (item->kind != KIND_NONE && item->batch == batch);
+		}
+		for (unsigned i = 0; i < CLAIMS; i++) {
+			const struct claim *claim = &s->nodes[n].claims[i];
+
+			used = used || (claim->token != 0 && claim->batch == batch);
+		}
+	}
+	return used;
+}
+
+/* An id that nobody has heard of. */
+static struct batch *fresh_batch(struct state *s)
+{
+	for (unsigned b = 0; b < BATCHES; b++) {
+		if (!batch_in_use(s, b)) {
+			return &s->batches[b];
+		}
+	}
+	abort(); /* BATCHES is too small */
+}
+
+static bool term_in_use(const struct state *s, unsigned term)
+{
+	unsigned node;
+	bool used = process_of(s, term, &node);
+
+	for (unsigned b = 0; b < BATCHES; b++) {
+		used = used || s->batches[b].owner == term + 1;
+	}
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			const struct item *item = &s->nodes[n].items[i];
+
+			used = used || (item->kind != KIND_NONE && item->term == term);
+		}
+	}
+	return used;
+}
+
+static unsigned fresh_term(const struct state *s)
+{
+	for (unsigned i = 0; i < TERMS; i++) {
+		if (s->terms[i].state == TERM_NONE) {
+			return i;
+		}
+	}
+	abort(); /* TERMS is too small */
+}
+
+/* ---- what a node knows ---- */
+
+static struct item *add_item(struct turn *t, unsigned message, enum kind kind)
+{
+	const struct hand *hand = &t->node->hands[message];
+	const struct claim *claim = claim_of(t->node, hand->token);
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		struct item *item = &t->node->items[i];
+
+		if (item->kind == KIND_NONE) {
+			item->kind = kind;
+			item->message = message & 1;
+			item->term = t->node->term & 7;
+			item->batch = claim->batch;
+			item->token = claim->token;
+			item->retrying = claim->retrying;
+			item->doubt = claim->doubt;
+			item->memory = 1;
+			return item;
+		}
+	}
+	abort(); /* has_room() */
+}
+
+/* As a journal that is full makes wait. */
+static bool has_room(const struct node *node)
+{
+	unsigned room = 0;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		room += node->items[i].kind == KIND_NONE;
+	}
+	return room >= MESSAGES;
+}
+
+/* An attempt that nothing can come of any more; without a crash to come, also in the journal. */
+static void tidy_item(struct item *item, bool lucky)
+{
+	if (lucky && (item->confirmed || item->kind == KIND_BACK)) {
+		item->written = DEPTH_NONE;
+	}
+	if (!item->memory && item->written == DEPTH_NONE) {
+		memset(item, 0, sizeof(*item));
+	}
+}
+
+/* Ids count only by their order, and rows only where somebody may report the id again. */
+static void tidy_attempts(struct state *s, unsigned m)
+{
+	struct message *message = &s->messages[m];
+	unsigned in_items = 0;
+	unsigned used;
+	unsigned rank[16] = {0};
+	unsigned rows = 0;
+
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			const struct item *item = &s->nodes[n].items[i];
+
+			in_items |= item->kind != KIND_NONE && item->message == m
+				? bit(item->attempt)
+				: 0;
+		}
+	}
+	used = (in_items | bit(message->final) | bit(message->evidence)) & ~1U;
+	message->attempts = 0;
+	for (unsigned id = 1; id < 16; id++) {
+		if ((used & bit(id)) != 0) {
+			rank[id] = ++message->attempts;
+			rows |= (message->rows & in_items & bit(id)) != 0 ? bit(rank[id]) : 0;
+		}
+	}
+	message->rows = rows & 0xffff;
+	message->final = rank[message->final] & 15;
+	message->evidence = rank[message->evidence] & 15;
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			struct item *item = &s->nodes[n].items[i];
+
+			if (item->kind != KIND_NONE && item->message == m) {
+				item->attempt = rank[item->attempt] & 15;
+			}
+		}
+	}
+	while (message->copies > 1 && message->excuses > 0) {
+		message->copies--;
+		message->excuses--;
+	}
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct item *x = a;
+	const struct item *y = b;
+	int order = (int)y->kind - (int)x->kind;
+
+	order = order != 0 ? order : (int)x->message - (int)y->message;
+	order = order != 0 ? order : (int)x->attempt - (int)y->attempt;
+	return order != 0 ? order : (int)x->token - (int)y->token;
+}
+
+static int compare_claims(const void *a, const void *b)
+{
+	return (int)((const struct claim *)b)->token - (int)((const struct claim *)a)->token;
+}
+
+/* Gives a name a new one; 0 stays. */
+static unsigned rename(uint8_t *names, unsigned old, unsigned *next)
+{
+	if (old != 0 && names[old] == 0) {
+		names[old] = (uint8_t)++ * next;
+	}
+	return names[old];
+}
+
+/* The term of a node's process has the node's number. */
+static void tidy_terms(struct state *s)
+{
+	struct term terms[TERMS] = {{0}};
+	unsigned known[NODES] = {0};
+	unsigned to[TERMS] = {0};
+	unsigned next = NODES;
+
+	for (unsigned i = 0; i < TERMS; i++) {
+		unsigned n;
+
+		if (s->terms[i].state == TERM_NONE || !term_in_use(s, i)) {
+			continue;
+		}
+		to[i] = process_of(s, i, &n) ? n : next++;
+		if (to[i] >= TERMS) {
+			abort(); /* TERMS is too small */
+		}
+		terms[to[i]] = s->terms[i];
+		terms[to[i]].left = to[i] < NODES ? s->terms[i].left : LEFT_NONE;
+		for (n = 0; n < NODES; n++) {
+			known[n] |= (s->nodes[n].known & bit(i)) != 0 ? bit(to[i]) : 0;
+		}
+	}
+	memcpy(s->terms, terms, sizeof(terms));
+	for (unsigned b = 0; b < BATCHES; b++) {
+		struct batch *batch = &s->batches[b];
+
+		batch->owner = batch->owner != 0 ? (to[batch->owner - 1] + 1) & 7 : 0;
+	}
+	for (unsigned n = 0; n < NODES; n++) {
+		struct node *node = &s->nodes[n];
+
+		node->known = (uint8_t)known[n];
+		node->term = node->phase == PHASE_RUNNING ? (uint8_t)n : 0;
+		for (unsigned i = 0; i < ITEMS; i++) {
+			node->items[i].term = to[node->items[i].term] & 7;
+		}
+		for (unsigned i = 0; i < CLAIMS; i++) {
+			node->claims[i].term = to[node->claims[i].term] & 7;
+		}
+	}
+}
+
+static int compare_batches(const void *a, const void *b)
+{
+	const struct batch *x = *(const struct batch *const *)a;
+	const struct batch *y = *(const struct batch *const *)b;
+	int order = (int)y->members - (int)x->members;
+
+	return order != 0 ? order : (int)y->owner - (int)x->owner;
+}
+
+/* Batches in the order of their members, tokens in the order of batches, then of items. */
+static void tidy_batches(struct state *s)
+{
+	const struct batch *order[BATCHES];
+	struct batch batches[BATCHES];
+	uint8_t places[BATCHES];
+	uint8_t tokens[TOKENS + 1] = {0};
+	unsigned next = 0;
+
+	for (unsigned b = 0; b < BATCHES; b++) {
+		order[b] = &s->batches[b];
+	}
+	qsort(order, BATCHES, sizeof(order[0]), compare_batches);
+	for (unsigned b = 0; b < BATCHES; b++) {
+		places[order[b] - s->batches] = (uint8_t)b;
+		batches[b] = *order[b];
+		batches[b].token = rename(tokens, order[b]->token, &next) & 15;
+	}
+	memcpy(s->batches, batches, sizeof(batches));
+	for (unsigned n = 0; n < NODES; n++) {
+		struct node *node = &s->nodes[n];
+
+		for (unsigned i = 0; i < ITEMS; i++) {
+			struct item *item = &node->items[i];
+
+			item->batch = item->kind != KIND_NONE ? places[item->batch] & 7 : 0;
+			item->token = rename(tokens, item->token, &next) & 15;
+		}
+		for (unsigned i = 0; i < CLAIMS; i++) {
+			struct claim *claim = &node->claims[i];
+
+			claim->batch = claim->token != 0 ? places[claim->batch] & 7 : 0;
+			claim->token = rename(tokens, claim->token, &next) & 15;
+		}
+		for (unsigned m = 0; m < MESSAGES; m++) {
+			node->hands[m].token = rename(tokens, node->hands[m].token, &next) & 15;
+		}
+	}
+}
+
+static void sort_places(struct state *s)
+{
+	for (unsigned n = 0; n < NODES; n++) {
+		struct node *node = &s->nodes[n];
+
+		qsort(node->items, ITEMS, sizeof(node->items[0]), compare_items);
+		qsort(node->claims, CLAIMS, sizeof(node->claims[0]), compare_claims);
+	}
+}
+
+/* So that what differs in nothing but names and places is one state. */
+static void tidy(struct state *s, bool lucky)
+{
+	for (unsigned n = 0; n < NODES; n++) {
+		for (unsigned i = 0; i < ITEMS; i++) {
+			tidy_item(&s->nodes[n].items[i], lucky);
+		}
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		tidy_attempts(s, m);
+	}
+	tidy_terms(s);
+	sort_places(s);
+	tidy_batches(s);
+	sort_places(s);
+}
+
+static enum kind doubt_kind(const struct turn *t)
+{
+	switch (t->settings->policy) {
+	case POLICY_HOLD:
+		return KIND_IN_DOUBT;
+	case POLICY_ASSUME_SENT:
+		return KIND_ASSUMED;
+	case POLICY_RETRY:
+		break;
+	}
+	return KIND_RETRY_DOUBT;
+}
+
+static bool is_final(enum kind kind)
+{
+	return kind == KIND_DELIVERED || kind == KIND_ASSUMED || kind == KIND_IN_DOUBT;
+}
+
+static bool is_filed(enum kind kind)
+{
+	return kind == KIND_RETRY || kind == KIND_RETRY_DOUBT || kind == KIND_BACK;
+}
+
+static void end_attempt(struct turn *t, unsigned message, enum kind kind)
+{
+	struct item *item = open_item(t->node, message);
+
+	item->kind = kind;
+	item->written = item->written == DEPTH_NONE ? DEPTH_NONE : DEPTH_END;
+	item->reported = kind == KIND_BACK; /* there is no row of it */
+	memset(&t->node->hands[message], 0, sizeof(t->node->hands[message]));
+}
+
+static void excuse(struct turn *t, unsigned message)
+{
+	t->s->messages[message].excuses++;
+}
+
+/* ---- the world ---- */
+
+static bool take_tick(struct turn *t, unsigned choice)
+{
+	struct term *at = own_term(t);
+
+	(void)choice;
+	if (t->node->phase != PHASE_RUNNING || at->left == LEFT_NONE) {
+		return false;
+	}
+	if (at->left == LEFT_MARGIN && !strike(t)) {
+		return false; /* it stands still, or cannot renew */
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		const struct hand *hand = &t->node->hands[m];
+
+		if (at->left == LEFT_SOME && hand->step == STEP_DOT && !hand->late) {
+			return false; /* its time was reckoned with */
+		}
+	}
+	at->left--;
+	return true;
+}
+
+static bool take_accept(struct turn *t, unsigned m)
+{
+	struct hand *hand = &t->node->hands[m];
+	struct message *message = &t->s->messages[m];
+
+	if (hand->step != STEP_DOT) {
+		return false;
+	}
+	hand->step = STEP_YES;
+	message->copies++;
+	return true;
+}
+
+static bool take_defer(struct turn *t, unsigned m)
+{
+	struct hand *hand = &t->node->hands[m];
+
+	if (hand->step != STEP_DOT || !strike(t)) {
+		return false;
+	}
+	hand->step = STEP_NO;
+	return true;
+}
+
+/* The connection goes, with the message or without. */
+static bool take_cut(struct turn *t, unsigned choice)
+{
+	unsigned m = choice % MESSAGES;
+	const struct hand *hand = &t->node->hands[m];
+
+	if (hand->step != STEP_DOT || !strike(t)) {
+		return false;
+	}
+	t->s->messages[m].copies += choice >= MESSAGES;
+	excuse(t, m);
+	end_attempt(t, m, doubt_kind(t));
+	return true;
+}
+
+/* ---- the ends of a process ---- */
+
+/* What is lost is the process' memory. */
+static void lose_memory(struct turn *t)
+{
+	struct node *node = t->node;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		node->items[i].memory = 0;
+		node->items[i].reported = 0;
+		node->items[i].confirmed = 0;
+	}
+	memset(node->hands, 0, sizeof(node->hands));
+	memset(node->claims, 0, sizeof(node->claims));
+	if (node->phase == PHASE_SET_ASIDE) {
+		node->known = 0;
+	}
+	node->phase = PHASE_DOWN;
+	node->fenced = 0;
+	node->term = 0;
+}
+
+/* Nobody knows of a connection that was open; the receiver may have the message. */
+static void lose_connections(struct turn *t, unsigned accepted)
+{
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		const struct hand *hand = &t->node->hands[m];
+
+		t->s->messages[m].copies += hand->step == STEP_DOT && (accepted & bit(m)) != 0;
+		if (hand->step >= STEP_INTENT) {
+			excuse(t, m);
+		}
+	}
+}
+
+static bool may_crash(const struct turn *t, unsigned accepted)
+{
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		if ((accepted & bit(m)) != 0 && t->node->hands[m].step != STEP_DOT) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool take_kill(struct turn *t, unsigned accepted)
+{
+	if (t->node->phase == PHASE_DOWN || !may_crash(t, accepted) || !strike(t)) {
+		return false;
+	}
+	lose_connections(t, accepted);
+	lose_memory(t);
+	return true;
+}
+
+/*
+ * What is not on the disk for sure may be lost: the ends, or intents as well.  That nothing
+ * of it is lost is a kill.
+ */
+static bool take_power_cut(struct turn *t, unsigned choice)
+{
+	bool intents_too = choice >= 4;
+	unsigned accepted = choice % 4;
+
+	if (!may_crash(t, accepted) || !strike(t)) {
+		return false;
+	}
+	lose_connections(t, accepted);
+	lose_memory(t);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		struct item *item = &t->node->items[i];
+
+		if (item->written == DEPTH_END) {
+			excuse(t, item->message);
+		}
+		if (item->written != DEPTH_NONE && intents_too && !item->synced) {
+			item->written = DEPTH_NONE;
+		} else if (item->written != DEPTH_NONE) {
+			item->written = DEPTH_INTENT;
+			item->kind = KIND_INTENT;
+		}
+	}
+	return true;
+}
+
+static bool take_lose_node(struct turn *t, unsigned accepted)
+{
+	bool known[MESSAGES] = {false};
+
+	if (!may_crash(t, accepted) || !strike(t)) {
+		return false;
+	}
+	for (unsigned i = 0; i < ITEMS; i++) {
+		if (t->node->items[i].kind != KIND_NONE) {
+			known[t->node->items[i].message] = true;
+		}
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		t->s->messages[m].excuses += known[m];
+	}
+	lose_connections(t, accepted);
+	lose_memory(t);
+	memset(t->node->items, 0, sizeof(t->node->items));
+	t->node->known = 0;
+	return true;
+}
+
+/* ---- the start of a worker: replay, then a lease ---- */
+
+static void know_batch(struct node *node, const struct item *item)
+{
+	struct claim *claim = claim_of(node, item->token);
+
+	if (claim == NULL) {
+		claim = claim_of(node, 0);
+		if (claim == NULL) {
+			abort(); /* CLAIMS is too small */
+		}
+		claim->token = item->token;
+		claim->term = item->term;
+		claim->batch = item->batch;
+	}
+}
+
+static bool take_restart(struct turn *t, unsigned choice)
+{
+	(void)choice;
+	if (t->node->phase != PHASE_DOWN) {
+		return false;
+	}
+	t->luck = t->s->nodes[1 - t->n].phase != PHASE_DOWN; /* the other must do without it */
+	t->node->phase = PHASE_REPLAYING;
+	for (unsigned i = 0; i < ITEMS; i++) {
+		struct item *item = &t->node->items[i];
+
+		if (item->kind == KIND_NONE || item->kind == KIND_BACK) {
+			continue;
+		}
+		if (item->kind == KIND_INTENT) {
+			item->kind = (uint32_t)doubt_kind(t) & 7;
+		}
+		item->memory = 1;
+		know_batch(t->node, item);
+	}
+	return true;
+}
+
+static bool is_idle(struct node *node)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		busy = busy || node->items[i].memory;
+	}
+	for (unsigned i = 0; i < CLAIMS; i++) {
+		busy = busy || node->claims[i].token != 0;
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		busy = busy || node->hands[m].step != STEP_NONE;
+	}
+	return !busy;
+}
+
+static bool take_set_aside(struct turn *t, unsigned choice)
+{
+	(void)choice;
+	if (t->node->phase != PHASE_REPLAYING || !is_idle(t->node)) {
+		return false;
+	}
+	t->node->phase = PHASE_SET_ASIDE;
+	memset(t->node->items, 0, sizeof(t->node->items));
+	return true;
+}
+
+/* worker_start and worker_replace, one transaction. */
+static bool take_start(struct turn *t, unsigned choice)
+{
+	bool read = t->node->phase == PHASE_SET_ASIDE ||
+		(!has(t, RULE_REPLAY_FIRST) && t->node->phase == PHASE_REPLAYING);
+	unsigned fresh;
+
+	(void)choice;
+	if (!read) {
+		return false;
+	}
+	fresh = fresh_term(t->s);
+	for (unsigned i = 0; i < TERMS; i++) {
+		struct term *term = &t->s->terms[i];
+
+		if (term->state == TERM_NONE || term->node != t->n) {
+			continue;
+		}
+		if ((t->node->known & bit(i)) != 0) {
+			term->state = TERM_REPLAYED;
+		} else if (term->state == TERM_LIVE) {
+			term->state = TERM_DEAD;
+		}
+		term->left = LEFT_NONE;
+	}
+	t->s->terms[fresh].state = TERM_LIVE;
+	t->s->terms[fresh].left = LEFT_MARGIN;
+	t->s->terms[fresh].node = t->n & 1;
+	t->node->phase = PHASE_RUNNING;
+	t->node->term = (uint8_t)fresh;
+	t->node->known = (uint8_t)bit(fresh);
+	return true;
+}
+
+/* No row back: fenced, for ever.  A renewal whose answer is lost changes nothing. */
+static bool take_renew(struct turn *t, unsigned choice)
+{
+	(void)choice;
+	if (t->node->phase != PHASE_RUNNING || t->node->fenced) {
+		return false;
+	}
+	if (own_term(t)->state == TERM_LIVE) {
+		own_term(t)->left = LEFT_MARGIN;
+	} else {
+		t->node->fenced = 1;
+	}
+	return true;
+}
+
+static bool take_leave(struct turn *t, unsigned choice)
+{
+	(void)choice;
+	if (!t->node->fenced || !is_idle(t->node)) {
+		return false;
+	}
+	lose_memory(t);
+	return true;
+}
+
+/* ---- Postgres: claims ---- */
+
+/* What the dead one sent, or may have sent, and Postgres does not know. */
+static void excuse_unreported(struct turn *t, unsigned n, unsigned term)
+{
+	const struct node *node = &t->s->nodes[n];
+	bool unknown[MESSAGES] = {false};
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		const struct item *item = &node->items[i];
+
+		if (item->kind > KIND_BACK || item->kind == KIND_INTENT) {
+			unknown[item->message] |= item->term == term;
+		}
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		t->s->messages[m].excuses += unknown[m];
+	}
+}
+
+/* What jobs_read finds of a message: the kind, or KIND_NONE. */
+static enum kind final_of(const struct message *message)
+{
+	return message->final > message->evidence ? message->final_kind : message->evidence_kind;
+}
+
+/* It ends without an attempt of ours: a kind that Postgres knows, or one that we say. */
+static struct item *end_at_hand(struct turn *t, unsigned m, enum kind kind)
+{
+	struct item *item = add_item(t, m, kind);
+
+	memset(&t->node->hands[m], 0, sizeof(t->node->hands[m]));
+	return item;
+}
+
+static void end_known(struct turn *t, unsigned m, enum kind final)
+{
+	struct item *item = end_at_hand(t, m, final);
+
+	item->reported = 1;
+	item->confirmed = 1;
+}
+
+static void take_member(struct turn *t, unsigned m, const struct claim *claim, bool suspect)
+{
+	struct message *message = &t->s->messages[m];
+	enum kind final = final_of(message);
+
+	t->node->hands[m].token = claim->token;
+	if (suspect && has(t, RULE_SKIP) && final != KIND_NONE) {
+		end_known(t, m, final);
+	} else if (claim->lost && has(t, RULE_LOST_ENDS) && t->settings->policy != POLICY_RETRY) {
+		struct item *item = end_at_hand(t, m, doubt_kind(t));
+
+		item->attempt = ++message->attempts & 15;
+		item->written = DEPTH_END;
+	} else {
+		t->node->hands[m].step = STEP_HELD;
+	}
+}
+
+/* The feed of evidence: somebody that was lost has told what became of it. */
+static bool take_learn(struct turn *t, unsigned m)
+{
+	const struct message *message = &t->s->messages[m];
+
+	if (t->node->hands[m].step != STEP_HELD || message->evidence == 0 || !has_room(t->node)) {
+		return false;
+	}
+	end_known(t, m, message->evidence_kind);
+	return true;
+}
+
+/* claim and jobs_read; what comes between is as if the answer of the claim were lost. */
+static bool take_claim(struct turn *t, unsigned choice)
+{
+	struct batch *batch = &t->s->batches[choice % BATCHES];
+	struct claim *claim = claim_of(t->node, 0);
+
+	if (!has_margin(t) || own_term(t)->state != TERM_LIVE || batch->owner != 0 ||
+		batch->members == 0 || claim == NULL || !has_room(t->node)) {
+		return false;
+	}
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		if ((batch->members & bit(m)) != 0 && t->node->hands[m].step != STEP_NONE) {
+			return false;
+		}
+	}
+	batch->owner = (t->node->term + 1U) & 7;
+	batch->token = fresh_token(t->s) & 15;
+	if (choice >= BATCHES) {
+		return strike(t); /* the answer is lost */
+	}
+	claim->token = batch->token;
+	claim->term = t->node->term & 7;
+	claim->batch = (choice % BATCHES) & 7;
+	claim->lost = batch->lost;
+	claim->doubt = batch->doubt;
+	claim->retrying = batch->retrying;
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		if ((batch->members & bit(m)) != 0) {
+			take_member(t, m, claim, batch->suspect);
+		}
+	}
+	return true;
+}
+
+static void free_batch(struct batch *batch)
+{
+	batch->owner = 0;
+	batch->token = 0;
+	if (batch->members == 0) {
+		memset(batch, 0, sizeof(*batch));
+	}
+}
+
+static bool take_sweep(struct turn *t, unsigned b)
+{
+	struct batch *batch = &t->s->batches[b];
+
+	if (!has_lease(t) || batch->owner != t->node->term + 1U || batch->members == 0 ||
+		claim_of(t->node, batch->token) != NULL) {
+		return false;
+	}
+	free_batch(batch);
+	return true;
+}
+
+static bool take_mark_dead(struct turn *t, unsigned term)
+{
+	struct term *victim = &t->s->terms[term];
+
+	if (!has_lease(t) || own_term(t)->state != TERM_LIVE || term == t->node->term ||
+		victim->state != TERM_LIVE || victim->left != LEFT_NONE) {
+		return false;
+	}
+	victim->state = TERM_DEAD;
+	excuse_unreported(t, victim->node, term);
+	return true;
+}
+
+static bool take_take_over(struct turn *t, unsigned b)
+{
+	struct batch *batch = &t->s->batches[b];
+	const struct term *owner;
+	bool gone;
+
+	if (!has_lease(t) || batch->owner == 0 || batch->owner == t->node->term + 1U) {
+		return false;
+	}
+	owner = &t->s->terms[batch->owner - 1];
+	gone = owner->state == TERM_DEAD || owner->state == TERM_REPLAYED ||
+		(!has(t, RULE_DEAD_FIRST) && owner->left == LEFT_NONE);
+	if (!gone) {
+		return false;
+	}
+	batch->suspect = 1;
+	batch->lost |= has(t, RULE_LOST) && owner->state != TERM_REPLAYED;
+	free_batch(batch);
+	return true;
+}
+
+/* ---- the gate ---- */
+
+static bool take_intend(struct turn *t, unsigned m)
+{
+	struct message *message = &t->s->messages[m];
+	struct item *item;
+
+	if (t->node->hands[m].step != STEP_HELD || !has_margin(t) || message->attempts == 15 ||
+		!has_room(t->node)) {
+		return false;
+	}
+	item = add_item(t, m, KIND_INTENT);
+	item->attempt = ++message->attempts & 15;
+	item->written = has(t, RULE_INTENT) ? DEPTH_INTENT : DEPTH_NONE;
+	t->node->hands[m].step = STEP_INTENT;
+	return true;
+}
+
+static bool lease_suffices(const struct turn *t)
+{
+	return !has(t, RULE_LEASE) ||
+		(has_lease(t) &&
+			own_term(t)->left >= (has(t, RULE_MARGIN) ? LEFT_MARGIN : LEFT_SOME));
+}
+
+/* The dot leaves: what must hold then. */
+static void leave(struct turn *t, unsigned m)
+{
+	const struct claim *claim = claim_of(t->node, t->node->hands[m].token);
+	const struct message *message = &t->s->messages[m];
+
+	if (message->copies > 0 && !claim->lost && !claim->doubt) {
+		wrong(t, "a duplicate without a flag");
+	}
+	if (message->copies > 0 && t->settings->policy != POLICY_RETRY) {
+		wrong(t, "a duplicate where none may be");
+	}
+	if (t->s->nodes[1 - t->n].hands[m].step == STEP_DOT) {
+		wrong(t, "two workers beyond the gate");
+	}
+}
+
+/* When the dot leaves the disk has the intent, or the gate would have waited. */
+static bool take_dot(struct turn *t, unsigned m)
+{
+	struct hand *hand = &t->node->hands[m];
+
+	if (hand->step != STEP_INTENT || !lease_suffices(t)) {
+		return false;
+	}
+	open_item(t->node, m)->synced = has(t, RULE_INTENT) && has(t, RULE_DURABLE);
+	leave(t, m);
+	hand->step = STEP_DOT;
+	hand->late = own_term(t)->left < LEFT_MARGIN;
+	return true;
+}
+
+/* The gate does not open: withdrawn. */
+static bool take_refuse(struct turn *t, unsigned m)
+{
+	if (t->node->hands[m].step != STEP_INTENT || lease_suffices(t)) {
+		return false;
+	}
+	end_attempt(t, m, KIND_BACK);
+	return true;
+}
+
+static bool take_give_back(struct turn *t, unsigned m)
+{
+	if (t->node->hands[m].step != STEP_HELD || has_lease(t) || !has_room(t->node)) {
+		return false;
+	}
+	end_at_hand(t, m, KIND_BACK)->reported = 1;
+	return true;
+}
+
+static bool take_read(struct turn *t, unsigned m)
+{
+	unsigned step = t->node->hands[m].step;
+
+	if (step != STEP_YES && step != STEP_NO) {
+		return false;
+	}
+	end_attempt(t, m, step == STEP_YES ? KIND_DELIVERED : KIND_RETRY);
+	return true;
+}
+
+/* ---- Postgres: what became of it ---- */
+
+static void insert_row(const struct turn *t, const struct item *item)
+{
+	struct message *message = &t->s->messages[item->message];
+	bool evidence = t->s->terms[item->term].state == TERM_DEAD;
+
+	if ((message->rows & bit(item->attempt)) != 0) {
+		return; /* ON CONFLICT DO NOTHING */
+	}
+	message->rows |= bit(item->attempt) & 0xffff;
+	if (!is_final(item->kind)) {
+		return;
+	}
+	if (evidence && item->attempt > message->evidence) {
+		message->evidence = item->attempt;
+		message->evidence_kind = item->kind;
+	} else if (!evidence && item->attempt > message->final) {
+		message->final = item->attempt;
+		message->final_kind = item->kind;
+	}
+}
+
+static bool may_report(const struct turn *t)
+{
+	return t->node->phase == PHASE_RUNNING || t->node->phase == PHASE_REPLAYING;
+}
+
+/* All that there is, in one transaction; so are filings and closes. */
+static bool take_report(struct turn *t, unsigned lost)
+{
+	bool some = false;
+
+	for (unsigned i = 0; i < ITEMS && may_report(t); i++) {
+		struct item *item = &t->node->items[i];
+
+		if (!item->memory || item->reported || item->kind == KIND_INTENT) {
+			continue;
+		}
+		some = true;
+		insert_row(t, item);
+		if (!lost) {
+			item->reported = 1;
+			item->confirmed = is_final(item->kind) || !has(t, RULE_FILED_FIRST);
+		}
+	}
+	return some && (!lost || strike(t));
+}
+
+/* The batch that this lease is of, or NULL. */
+static struct batch *leased(const struct turn *t, unsigned b, unsigned term, unsigned token)
+{
+	struct batch *batch = &t->s->batches[b];
+	bool ours = batch->owner == term + 1 && batch->token == token;
+
+	return exists(batch) && (ours || !has(t, RULE_GUARD)) ? batch : NULL;
+}
+
+static void file_item(const struct turn *t, const struct item *item)
+{
+	struct batch *from = leased(t, item->batch, item->term, item->token);
+	struct batch *to;
+
+	if (from == NULL || (from->members & bit(item->message)) == 0) {
+		return;
+	}
+	to = fresh_batch(t->s);
+	from->members &= ~bit(item->message) & 3;
+	to->members = bit(item->message) & 3;
+	to->suspect = from->suspect;
+	to->retrying = item->kind != KIND_BACK || item->retrying;
+	to->lost = from->lost && (has(t, RULE_LOST_STAYS) || !to->retrying);
+	to->doubt = item->doubt || (item->kind == KIND_RETRY_DOUBT && has(t, RULE_DOUBT_PINNED));
+}
+
+static bool take_file(struct turn *t, unsigned lost)
+{
+	bool some = false;
+
+	for (unsigned i = 0; i < ITEMS && may_report(t); i++) {
+		struct item *item = &t->node->items[i];
+
+		if (!item->memory || !item->reported || !is_filed(item->kind)) {
+			continue;
+		}
+		some = true;
+		file_item(t, item);
+		if (!lost) {
+			item->memory = 0;
+			item->confirmed = 1;
+		}
+	}
+	return some && (!lost || strike(t));
+}
+
+/* Nothing of it is at hand, and all that happened is in Postgres. */
+static bool is_closable(const struct node *node, const struct claim *claim)
+{
+	bool open = false;
+
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		open = open ||
+			(node->hands[m].step != STEP_NONE && node->hands[m].token == claim->token);
+	}
+	for (unsigned i = 0; i < ITEMS; i++) {
+		const struct item *item = &node->items[i];
+
+		open = open ||
+			(item->memory && item->token == claim->token &&
+				(is_filed(item->kind) || !item->reported));
+	}
+	return claim->token != 0 && !open;
+}
+
+static void close_batch(const struct turn *t, const struct claim *claim)
+{
+	struct batch *batch = leased(t, claim->batch, claim->term, claim->token);
+	unsigned delivered = 0;
+	unsigned in_doubt = 0;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		const struct item *item = &t->node->items[i];
+		bool ours = item->memory && item->token == claim->token;
+
+		delivered += ours && (item->kind == KIND_DELIVERED || item->kind == KIND_ASSUMED);
+		in_doubt += ours && item->kind == KIND_IN_DOUBT;
+	}
+	if (batch == NULL ||
+		(has(t, RULE_SUM) &&
+			delivered + in_doubt != (batch->members & 1U) + (batch->members >> 1))) {
+		return;
+	}
+	memset(batch, 0, sizeof(*batch));
+	t->s->delivered += (uint8_t)delivered;
+	t->s->in_doubt += (uint8_t)in_doubt;
+}
+
+static void forget_claim(struct node *node, struct claim *claim)
+{
+	for (unsigned i = 0; i < ITEMS; i++) {
+		if (node->items[i].token == claim->token) {
+			node->items[i].memory = 0;
+		}
+	}
+	memset(claim, 0, sizeof(*claim));
+}
+
+static bool take_close(struct turn *t, unsigned lost)
+{
+	bool leaves = t->node->phase == PHASE_REPLAYING && has(t, RULE_REPLAY_LEAVES);
+	bool some = false;
+
+	for (unsigned i = 0; i < CLAIMS && may_report(t); i++) {
+		struct claim *claim = &t->node->claims[i];
+
+		if (!is_closable(t->node, claim)) {
+			continue;
+		}
+		some = true;
+		if (!leaves) {
+			close_batch(t, claim);
+		}
+		if (!lost) {
+			forget_claim(t->node, claim);
+		}
+	}
+	return some && (!lost || strike(t));
+}
+
+/* REPORTED: the journal forgets; what was withdrawn as well. */
+static bool take_mark(struct turn *t, unsigned choice)
+{
+	bool some = false;
+
+	(void)choice;
+	for (unsigned i = 0; i < ITEMS && t->node->phase == PHASE_RUNNING; i++) {
+		struct item *item = &t->node->items[i];
+		bool over = item->confirmed || item->kind == KIND_BACK;
+
+		some = some || (over && item->written != DEPTH_NONE);
+		item->written = over ? DEPTH_NONE : item->written;
+	}
+	return some;
+}
+
+/* ---- what must always hold ---- */
+
+static unsigned places_of(const struct state *s, unsigned m)
+{
+	unsigned places = 0;
+
+	for (unsigned b = 0; b < BATCHES; b++) {
+		places += (s->batches[b].members & bit(m)) != 0;
+	}
+	return places;
+}
+
+/* Each message is in one batch, or has ended as its newest attempt says, and is counted so. */
+static const char *check_accounts(const struct state *s)
+{
+	unsigned delivered = 0;
+	unsigned in_doubt = 0;
+
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		const struct message *message = &s->messages[m];
+		unsigned places = places_of(s, m);
+		enum kind kind = message->final > 0 ? message->final_kind : message->evidence_kind;
+
+		if (message->absent) {
+			continue;
+		}
+		if (places > 1) {
+			return "a message is listed twice";
+		}
+		if (places == 0 && kind == KIND_NONE) {
+			return "a message is lost";
+		}
+		if (places == 0 && kind == KIND_DELIVERED && message->copies == 0) {
+			return "delivered, and nobody has it";
+		}
+		delivered += places == 0 && kind != KIND_IN_DOUBT;
+		in_doubt += places == 0 && kind == KIND_IN_DOUBT;
+	}
+	return delivered == s->delivered && in_doubt == s->in_doubt ? NULL
+								    : "the counters are wrong";
+}
+
+static const char *check(void *model, const void *state)
+{
+	const struct turn *t = model;
+	const struct state *s = state;
+
+	for (unsigned m = 0; m < MESSAGES && t->wrong == NULL; m++) {
+		if (s->messages[m].copies > 1 + s->messages[m].excuses) {
+			return "more duplicates than accidents";
+		}
+	}
+	return t->wrong != NULL ? t->wrong : check_accounts(s);
+}
+
+static bool is_end(const void *state)
+{
+	return places_of(state, 0) + places_of(state, 1) == 0;
+}
+
+static bool was_luck(void *model)
+{
+	return ((struct turn *)model)->luck;
+}
+
+/* ---- all together ---- */
+
+static const struct {
+	const char *name;
+	unsigned choices;
+	bool (*take)(struct turn *t, unsigned choice);
+} actions[] = {
+	{"tick", 1, take_tick},
+	{"accept", MESSAGES, take_accept},
+	{"defer", MESSAGES, take_defer},
+	{"cut", 2 * MESSAGES, take_cut},
+	{"kill", 4, take_kill},
+	{"power_cut", 8, take_power_cut},
+	{"lose_node", 4, take_lose_node},
+	{"restart", 1, take_restart},
+	{"set_aside", 1, take_set_aside},
+	{"start", 1, take_start},
+	{"renew", 1, take_renew},
+	{"leave", 1, take_leave},
+	{"claim", 2 * BATCHES, take_claim},
+	{"learn", MESSAGES, take_learn},
+	{"sweep", BATCHES, take_sweep},
+	{"mark_dead", TERMS, take_mark_dead},
+	{"take_over", BATCHES, take_take_over},
+	{"intend", MESSAGES, take_intend},
+	{"dot", MESSAGES, take_dot},
+	{"refuse", MESSAGES, take_refuse},
+	{"give_back", MESSAGES, take_give_back},
+	{"read", MESSAGES, take_read},
+	{"report", 2, take_report},
+	{"file", 2, take_file},
+	{"close", 2, take_close},
+	{"mark", 1, take_mark},
+};
+
+static const char *name(unsigned action)
+{
+	return actions[action].name;
+}
+
+static unsigned choices(unsigned action)
+{
+	return actions[action].choices;
+}
+
+static bool take(void *model, void *state, struct explore_step step)
+{
+	struct turn *t = model;
+
+	t->s = state;
+	t->node = &t->s->nodes[step.node];
+	t->n = step.node;
+	t->wrong = NULL;
+	t->luck = false;
+	if (!actions[step.action].take(t, step.choice)) {
+		return false;
+	}
+	tidy(t->s, t->s->faults == t->settings->faults);
+	return true;
+}
+
+static void begin(struct state *s, unsigned messages)
+{
+	memset(s, 0, sizeof(*s));
+	s->messages[1].absent = messages == 1;
+	s->batches[0].members = messages == 1 ? 1 : 3;
+	for (unsigned n = 0; n < NODES; n++) {
+		s->nodes[n].phase = PHASE_RUNNING;
+		s->nodes[n].term = (uint8_t)n;
+		s->nodes[n].known = (uint8_t)bit(n);
+		s->terms[n].state = TERM_LIVE;
+		s->terms[n].left = LEFT_MARGIN;
+		s->terms[n].node = n & 1;
+	}
+}
+
+void protocol_explore(const struct protocol_settings *settings, struct explore_result *ret)
+{
+	struct turn turn = {.settings = settings};
+	struct explore_model model = {
+		.state_bytes = sizeof(struct state),
+		.actions = sizeof(actions) / sizeof(actions[0]),
+		.nodes = NODES,
+		.name = name,
+		.choices = choices,
+		.take = take,
+		.check = check,
+		.is_end = is_end,
+		.was_luck = was_luck,
+		.model = &turn,
+	};
+	struct state first;
+
+	begin(&first, settings->messages);
+	explore(&model, &first, ret);
+}
