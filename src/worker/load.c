@@ -410,7 +410,6 @@ void permits_uncount(struct permits *permits, struct window **window)
 void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
 {
 	struct window *window = window_of_job(permits, job);
-	unsigned least;
 
 	window->bytes += (bytes + JOB_BYTES) / LEARN;
 	window->bytes -= window->bytes / LEARN;
@@ -419,6 +418,7 @@ void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
 void permits_overflow(struct permits *permits, const struct job *job)
 {
 	struct window *window = window_of_job(permits, job);
+	unsigned least;
 
 	/* What was not filed for its site yet will be now, and does not wash through here again. */
 	least = job->batch->refiled ? WINDOW_LEAST : WINDOW_FIRST;

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "hand.h"
@@ -37,7 +38,6 @@ struct incarnation {
 	struct id id;
 	struct left *first;
 	struct left **last;
-	struct map *batches; /* id and token -> the one that they are counted by */
 	size_t results;
 	size_t doubts;
 };
@@ -46,6 +46,7 @@ struct replay {
 	struct worker *worker;
 	struct slice directory;
 	struct arena *arena;
+	struct map *batches; /* by incarnation, id and token */
 	struct incarnation *first;
 	struct incarnation **last;
 	struct incarnation *now; /* that is being reported */
@@ -64,29 +65,23 @@ static void on_owner(void *owner, const struct segment_header *header)
 
 	*incarnation = (struct incarnation){.id = header->owner, .last = NULL};
 	incarnation->last = &incarnation->first;
-	incarnation->batches = map_new();
 	*replay->last = incarnation;
 	replay->last = &incarnation->next;
 	replay->now = incarnation;
 	replay->count++;
 }
 
-/* The batch that others of this incarnation have named already: they are counted together. */
-static struct batch *batch_of(const struct incarnation *incarnation, struct batch *batch)
+/* The batch that others of this incarnation have named already: they are filed together. */
+static struct batch *batch_of(struct replay *replay, struct batch *batch)
 {
-	struct batch *other;
-	struct buf key;
+	struct id key[] = {replay->now->id, batch->id, batch->token};
+	struct slice name = slice_make((const char *)key, sizeof(key));
+	struct batch *known = map_get(replay->batches, name);
 
-	buf_init(&key, 0);
-	buf_add(&key, id_slice(&batch->id));
-	buf_add(&key, id_slice(&batch->token));
-	other = map_get(incarnation->batches, buf_slice(&key));
-	if (other == NULL) {
-		other = batch;
-		map_put(incarnation->batches, buf_slice(&key), batch);
+	if (known == NULL) {
+		(void)map_put(replay->batches, name, batch);
 	}
-	buf_clear(&key);
-	return other;
+	return known != NULL ? known : batch;
 }
 
 /* Read once more from bytes of our own, since what is mapped goes. */
@@ -105,7 +100,7 @@ static void keep(struct replay *replay, const struct entry *entry, bool doubt)
 	if (!entry_read(kept, &left->entry)) {
 		return; /* it was an entry a moment ago */
 	}
-	left->entry.job.batch = batch_of(incarnation, &left->entry.batch);
+	left->entry.job.batch = batch_of(replay, &left->entry.batch);
 	left->entry.job.batch->at_hand++;
 	*incarnation->last = left;
 	incarnation->last = &left->next;
@@ -146,6 +141,7 @@ struct replay *replay_read(struct worker *worker, struct slice directory, struct
 	replay->worker = worker;
 	replay->directory = directory;
 	replay->arena = arena_new(65536);
+	replay->batches = map_new();
 	replay->last = &replay->first;
 	later_init(&replay->step, on_step, replay);
 	if (!recover_read(directory, &events, replay, &report, why)) {
@@ -221,13 +217,6 @@ static void start_intake(const struct replay *replay)
 	mem_free(ids);
 }
 
-static void forget_batches(struct replay *replay)
-{
-	for (struct incarnation *i = replay->first; i != NULL; i = i->next) {
-		map_free(&i->batches);
-	}
-}
-
 static void finish(struct replay *replay)
 {
 	struct err err = recover_done(replay->directory, replay->last_number);
@@ -239,8 +228,8 @@ static void finish(struct replay *replay)
 	cell_begin(logbook_cell(replay->worker), *intake_worker(replay->worker->intake));
 	start_intake(replay);
 	history_free(&replay->history);
-	forget_batches(replay);
 	arena_free(&replay->arena); /* it may be large, and the worker lives long */
+	map_free(&replay->batches);
 	replay->first = NULL;
 }
 
@@ -304,8 +293,8 @@ void replay_free(struct replay **replay)
 	loop_later_cancel(gone->worker->loop, &gone->step);
 	record_close(&gone->record);
 	history_free(&gone->history);
-	forget_batches(gone);
 	crash_free(&gone->crash);
 	arena_free(&gone->arena);
+	map_free(&gone->batches);
 	mem_free(gone);
 }
