@@ -175,8 +175,8 @@ static bool take_all(struct exploration *e, uint32_t from, struct explore_result
 	return true;
 }
 
-/* Steps by where they lead to: first[to] .. first[to + 1] in the order of `by_end`. */
-static void sort_edges(const struct exploration *e, uint32_t *first, uint32_t *by_end)
+/* Whence steps lead to a state: froms[first[to]] .. froms[first[to + 1] - 1]. */
+static void sort_edges(const struct exploration *e, uint32_t *first, uint32_t *froms)
 {
 	for (size_t i = 0; i < e->edges_count; i++) {
 		first[e->edges[i].to + 1]++;
@@ -185,7 +185,7 @@ static void sort_edges(const struct exploration *e, uint32_t *first, uint32_t *b
 		first[i + 1] += first[i];
 	}
 	for (size_t i = 0; i < e->edges_count; i++) {
-		by_end[first[e->edges[i].to]++] = (uint32_t)i;
+		froms[first[e->edges[i].to]++] = e->edges[i].from;
 	}
 	memmove(first + 1, first, e->count * sizeof(first[0]));
 	first[0] = 0;
@@ -196,13 +196,13 @@ static void find_stuck(const struct exploration *e, struct explore_result *ret)
 {
 	const struct explore_model *model = e->model;
 	uint32_t *first = mem_array(e->count + 2, sizeof(*first));
-	uint32_t *by_end = mem_array(e->edges_count + 1, sizeof(*by_end));
+	uint32_t *froms = mem_array(e->edges_count + 1, sizeof(*froms));
 	bool *reaches = mem_array(e->count, sizeof(*reaches));
 	uint32_t *queue = mem_array(e->count, sizeof(*queue));
 	size_t count = 0;
 	size_t stuck = 0;
 
-	sort_edges(e, first, by_end);
+	sort_edges(e, first, froms);
 	for (size_t i = 0; i < e->count; i++) {
 		if (model->is_end(state_of(e, i))) {
 			reaches[i] = true;
@@ -211,7 +211,7 @@ static void find_stuck(const struct exploration *e, struct explore_result *ret)
 	}
 	for (size_t at = 0; at < count; at++) {
 		for (uint32_t i = first[queue[at]]; i < first[queue[at] + 1]; i++) {
-			uint32_t from = e->edges[by_end[i]].from;
+			uint32_t from = froms[i];
 
 			if (!reaches[from]) {
 				reaches[from] = true;
@@ -227,7 +227,7 @@ static void find_stuck(const struct exploration *e, struct explore_result *ret)
 		tell_way(e, (uint32_t)stuck, NULL, ret->way);
 	}
 	mem_free(first);
-	mem_free(by_end);
+	mem_free(froms);
 	mem_free(reaches);
 	mem_free(queue);
 }

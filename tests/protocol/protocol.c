@@ -14,132 +14,10 @@
  */
 #include "protocol.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	MESSAGES = 2,
-	NODES = 2,
-	TERMS = 6,   /* worker incarnations that something still knows of */
-	BATCHES = 8, /* a filed message has one of its own */
-	ITEMS = 4,   /* attempts that a node knows of */
-	CLAIMS = 3,
-	TOKENS = 15,
-};
-
-/* Of Postgres' row in `workers`. */
-enum term_state { TERM_NONE, TERM_LIVE, TERM_DEAD, TERM_REPLAYED };
-
-/* Of a lease, as its owner sees it. */
-enum left { LEFT_NONE, LEFT_SOME, LEFT_MARGIN };
-
-enum phase { PHASE_DOWN, PHASE_REPLAYING, PHASE_SET_ASIDE, PHASE_RUNNING };
-
-/* How far a message at hand is. */
-enum step { STEP_NONE, STEP_HELD, STEP_INTENT, STEP_DOT, STEP_YES, STEP_NO };
-
-enum kind {
-	KIND_NONE,
-	KIND_INTENT,
-	KIND_BACK, /* withdrawn, or never begun */
-	KIND_DELIVERED,
-	KIND_ASSUMED, /* delivered, says the policy */
-	KIND_IN_DOUBT,
-	KIND_RETRY,
-	KIND_RETRY_DOUBT,
-};
-
-/* How much of an attempt is in the journal. */
-enum depth { DEPTH_NONE, DEPTH_INTENT, DEPTH_END };
-
-struct batch {
-	uint32_t members : 2;
-	uint32_t owner : 3; /* term + 1 */
-	uint32_t token : 4;
-	uint32_t suspect : 1;
-	uint32_t lost : 1;
-	uint32_t doubt : 1; /* its message was in doubt */
-	uint32_t retrying : 1;
-	uint32_t spare : 19;
-};
-
-/* An attempt as its node knows it: in memory, in the journal, or both. */
-struct item {
-	uint32_t kind : 3;
-	uint32_t message : 1;
-	uint32_t attempt : 4; /* its id: of one message they grow */
-	uint32_t term : 3;
-	uint32_t batch : 3;
-	uint32_t token : 4;
-	uint32_t retrying : 1;
-	uint32_t doubt : 1;
-	uint32_t written : 2;
-	uint32_t synced : 1;    /* the intent is on the disk for sure */
-	uint32_t memory : 1;    /* there is something left to do */
-	uint32_t reported : 1;  /* Postgres has said that it has it */
-	uint32_t confirmed : 1; /* the journal may forget it */
-	uint32_t spare : 6;
-};
-
-struct hand {
-	uint8_t step : 3;
-	uint8_t late : 1; /* the dot left with less than the margin */
-	uint8_t token : 4;
-};
-
-struct claim {
-	uint16_t token : 4; /* 0 = free */
-	uint16_t term : 3;
-	uint16_t batch : 3;
-	uint16_t lost : 1;
-	uint16_t doubt : 1;
-	uint16_t retrying : 1;
-	uint16_t spare : 3;
-};
-
-struct node {
-	struct item items[ITEMS];
-	struct claim claims[CLAIMS];
-	struct hand hands[MESSAGES];
-	uint8_t phase;
-	uint8_t term;
-	uint8_t fenced;
-	uint8_t known; /* terms that have something in this journal */
-};
-
-struct term {
-	uint8_t state : 2;
-	uint8_t left : 2;
-	uint8_t node : 1;
-	uint8_t spare : 3;
-};
-
-/* `rows` are ids; of the final ones the newest is what counts, evidence behind all others. */
-struct message {
-	uint32_t rows : 16;
-	uint32_t attempts : 4; /* ids given out */
-	uint32_t final : 4;    /* id, 0 = none */
-	uint32_t final_kind : 3;
-	uint32_t evidence : 4;
-	uint32_t absent : 1; /* a model of one message */
-	uint16_t evidence_kind;
-	uint8_t copies;  /* that the receiver has */
-	uint8_t excuses; /* a copy more may be for each */
-};
-
-struct state {
-	struct batch batches[BATCHES];
-	struct message messages[MESSAGES];
-	struct node nodes[NODES];
-	struct term terms[TERMS];
-	uint8_t delivered; /* campaign_stats */
-	uint8_t in_doubt;
-	uint8_t faults;
-	uint8_t spare[7];
-};
-
-_Static_assert(sizeof(struct state) % 8 == 0, "states are hashed by words");
+#include "state.h"
 
 /* The step that is being taken. */
 struct turn {
@@ -150,11 +28,6 @@ struct turn {
 	const char *wrong;
 	bool luck; /* it may never come */
 };
-
-static unsigned bit(unsigned i)
-{
-	return 1U << i;
-}
 
 static bool has(const struct turn *t, enum rule rule)
 {
@@ -175,11 +48,6 @@ static void wrong(struct turn *t, const char *what)
 
 /* ---- what is where ---- */
 
-static bool exists(const struct batch *batch)
-{
-	return batch->owner != 0 || batch->members != 0;
-}
-
 static struct term *own_term(const struct turn *t)
 {
 	return &t->s->terms[t->node->term];
@@ -193,18 +61,6 @@ static bool has_lease(const struct turn *t)
 static bool has_margin(const struct turn *t)
 {
 	return has_lease(t) && own_term(t)->left == LEFT_MARGIN;
-}
-
-static bool process_of(const struct state *s, unsigned term, unsigned *ret_node)
-{
-	for (*ret_node = 0; *ret_node < NODES; ++*ret_node) {
-		const struct node *node = &s->nodes[*ret_node];
-
-		if (node->phase == PHASE_RUNNING && node->term == term) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static struct claim *claim_of(struct node *node, unsigned token)
@@ -286,24 +142,6 @@ static struct batch *fresh_batch(struct state *s)
 	abort(); /* BATCHES is too small */
 }
 
-static bool term_in_use(const struct state *s, unsigned term)
-{
-	unsigned node;
-	bool used = process_of(s, term, &node);
-
-	for (unsigned b = 0; b < BATCHES; b++) {
-		used = used || s->batches[b].owner == term + 1;
-	}
-	for (unsigned n = 0; n < NODES; n++) {
-		for (unsigned i = 0; i < ITEMS; i++) {
-			const struct item *item = &s->nodes[n].items[i];
-
-			used = used || (item->kind != KIND_NONE && item->term == term);
-		}
-	}
-	return used;
-}
-
 static unsigned fresh_term(const struct state *s)
 {
 	for (unsigned i = 0; i < TERMS; i++) {
@@ -348,206 +186,6 @@ static bool has_room(const struct node *node)
 		room += node->items[i].kind == KIND_NONE;
 	}
 	return room >= MESSAGES;
-}
-
-/* An attempt that nothing can come of any more; without a crash to come, also in the journal. */
-static void tidy_item(struct item *item, bool lucky)
-{
-	if (lucky && (item->confirmed || item->kind == KIND_BACK)) {
-		item->written = DEPTH_NONE;
-	}
-	if (!item->memory && item->written == DEPTH_NONE) {
-		memset(item, 0, sizeof(*item));
-	}
-}
-
-/* Ids count only by their order, and rows only where somebody may report the id again. */
-static void tidy_attempts(struct state *s, unsigned m)
-{
-	struct message *message = &s->messages[m];
-	unsigned in_items = 0;
-	unsigned used;
-	unsigned rank[16] = {0};
-	unsigned rows = 0;
-
-	for (unsigned n = 0; n < NODES; n++) {
-		for (unsigned i = 0; i < ITEMS; i++) {
-			const struct item *item = &s->nodes[n].items[i];
-
-			in_items |= item->kind != KIND_NONE && item->message == m
-				? bit(item->attempt)
-				: 0;
-		}
-	}
-	used = (in_items | bit(message->final) | bit(message->evidence)) & ~1U;
-	message->attempts = 0;
-	for (unsigned id = 1; id < 16; id++) {
-		if ((used & bit(id)) != 0) {
-			rank[id] = ++message->attempts;
-			rows |= (message->rows & in_items & bit(id)) != 0 ? bit(rank[id]) : 0;
-		}
-	}
-	message->rows = rows & 0xffff;
-	message->final = rank[message->final] & 15;
-	message->evidence = rank[message->evidence] & 15;
-	for (unsigned n = 0; n < NODES; n++) {
-		for (unsigned i = 0; i < ITEMS; i++) {
-			struct item *item = &s->nodes[n].items[i];
-
-			if (item->kind != KIND_NONE && item->message == m) {
-				item->attempt = rank[item->attempt] & 15;
-			}
-		}
-	}
-	while (message->copies > 1 && message->excuses > 0) {
-		message->copies--;
-		message->excuses--;
-	}
-}
-
-static int compare_items(const void *a, const void *b)
-{
-	const struct item *x = a;
-	const struct item *y = b;
-	int order = (int)y->kind - (int)x->kind;
-
-	order = order != 0 ? order : (int)x->message - (int)y->message;
-	order = order != 0 ? order : (int)x->attempt - (int)y->attempt;
-	return order != 0 ? order : (int)x->token - (int)y->token;
-}
-
-static int compare_claims(const void *a, const void *b)
-{
-	return (int)((const struct claim *)b)->token - (int)((const struct claim *)a)->token;
-}
-
-/* Gives a name a new one; 0 stays. */
-static unsigned rename(uint8_t *names, unsigned old, unsigned *next)
-{
-	if (old != 0 && names[old] == 0) {
-		names[old] = (uint8_t)++ * next;
-	}
-	return names[old];
-}
-
-/* The term of a node's process has the node's number. */
-static void tidy_terms(struct state *s)
-{
-	struct term terms[TERMS] = {{0}};
-	unsigned known[NODES] = {0};
-	unsigned to[TERMS] = {0};
-	unsigned next = NODES;
-
-	for (unsigned i = 0; i < TERMS; i++) {
-		unsigned n;
-
-		if (s->terms[i].state == TERM_NONE || !term_in_use(s, i)) {
-			continue;
-		}
-		to[i] = process_of(s, i, &n) ? n : next++;
-		if (to[i] >= TERMS) {
-			abort(); /* TERMS is too small */
-		}
-		terms[to[i]] = s->terms[i];
-		terms[to[i]].left = to[i] < NODES ? s->terms[i].left : LEFT_NONE;
-		for (n = 0; n < NODES; n++) {
-			known[n] |= (s->nodes[n].known & bit(i)) != 0 ? bit(to[i]) : 0;
-		}
-	}
-	memcpy(s->terms, terms, sizeof(terms));
-	for (unsigned b = 0; b < BATCHES; b++) {
-		struct batch *batch = &s->batches[b];
-
-		batch->owner = batch->owner != 0 ? (to[batch->owner - 1] + 1) & 7 : 0;
-	}
-	for (unsigned n = 0; n < NODES; n++) {
-		struct node *node = &s->nodes[n];
-
-		node->known = (uint8_t)known[n];
-		node->term = node->phase == PHASE_RUNNING ? (uint8_t)n : 0;
-		for (unsigned i = 0; i < ITEMS; i++) {
-			node->items[i].term = to[node->items[i].term] & 7;
-		}
-		for (unsigned i = 0; i < CLAIMS; i++) {
-			node->claims[i].term = to[node->claims[i].term] & 7;
-		}
-	}
-}
-
-static int compare_batches(const void *a, const void *b)
-{
-	const struct batch *x = *(const struct batch *const *)a;
-	const struct batch *y = *(const struct batch *const *)b;
-	int order = (int)y->members - (int)x->members;
-
-	return order != 0 ? order : (int)y->owner - (int)x->owner;
-}
-
-/* Batches in the order of their members, tokens in the order of batches, then of items. */
-static void tidy_batches(struct state *s)
-{
-	const struct batch *order[BATCHES];
-	struct batch batches[BATCHES];
-	uint8_t places[BATCHES];
-	uint8_t tokens[TOKENS + 1] = {0};
-	unsigned next = 0;
-
-	for (unsigned b = 0; b < BATCHES; b++) {
-		order[b] = &s->batches[b];
-	}
-	qsort(order, BATCHES, sizeof(order[0]), compare_batches);
-	for (unsigned b = 0; b < BATCHES; b++) {
-		places[order[b] - s->batches] = (uint8_t)b;
-		batches[b] = *order[b];
-		batches[b].token = rename(tokens, order[b]->token, &next) & 15;
-	}
-	memcpy(s->batches, batches, sizeof(batches));
-	for (unsigned n = 0; n < NODES; n++) {
-		struct node *node = &s->nodes[n];
-
-		for (unsigned i = 0; i < ITEMS; i++) {
-			struct item *item = &node->items[i];
-
-			item->batch = item->kind != KIND_NONE ? places[item->batch] & 7 : 0;
-			item->token = rename(tokens, item->token, &next) & 15;
-		}
-		for (unsigned i = 0; i < CLAIMS; i++) {
-			struct claim *claim = &node->claims[i];
-
-			claim->batch = claim->token != 0 ? places[claim->batch] & 7 : 0;
-			claim->token = rename(tokens, claim->token, &next) & 15;
-		}
-		for (unsigned m = 0; m < MESSAGES; m++) {
-			node->hands[m].token = rename(tokens, node->hands[m].token, &next) & 15;
-		}
-	}
-}
-
-static void sort_places(struct state *s)
-{
-	for (unsigned n = 0; n < NODES; n++) {
-		struct node *node = &s->nodes[n];
-
-		qsort(node->items, ITEMS, sizeof(node->items[0]), compare_items);
-		qsort(node->claims, CLAIMS, sizeof(node->claims[0]), compare_claims);
-	}
-}
-
-/* So that what differs in nothing but names and places is one state. */
-static void tidy(struct state *s, bool lucky)
-{
-	for (unsigned n = 0; n < NODES; n++) {
-		for (unsigned i = 0; i < ITEMS; i++) {
-			tidy_item(&s->nodes[n].items[i], lucky);
-		}
-	}
-	for (unsigned m = 0; m < MESSAGES; m++) {
-		tidy_attempts(s, m);
-	}
-	tidy_terms(s);
-	sort_places(s);
-	tidy_batches(s);
-	sort_places(s);
 }
 
 static enum kind doubt_kind(const struct turn *t)
@@ -1440,7 +1078,7 @@ static bool take(void *model, void *state, struct explore_step step)
 	if (!actions[step.action].take(t, step.choice)) {
 		return false;
 	}
-	tidy(t->s, t->s->faults == t->settings->faults);
+	state_tidy(t->s, t->s->faults == t->settings->faults);
 	return true;
 }
 
