@@ -1,0 +1,97 @@
+"""The fault bench in small, and that it sees what it is there to see."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import chaosjoin
+import chaosplan
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools"))
+
+FULL = os.environ.get("PENGUIN_FULL") == "1"
+SEED = 37  # its first five rounds: see test_the_short_run_is_a_mixed_one
+MESSAGES = "800"
+
+
+def chaos(tmp_path, *words):
+    """The bench as a person would start it: its exit code, what it said, and its results."""
+    state = tmp_path / "state.jsonl"
+    done = subprocess.run(["/usr/bin/python3", ROOT / "tools" / "chaosrun.py", "--messages", MESSAGES, "--state", state, *words],
+                          stdout=subprocess.PIPE, text=True, check=False)
+    results = [json.loads(line) for line in state.read_text().splitlines()] if state.exists() else []
+    return done.returncode, done.stdout, results
+
+
+def test_rounds_of_faults_lose_nothing_and_admit_what_comes_twice(tmp_path):
+    """Ended after the first, and gone on with."""
+    words = ["--seed", str(SEED), "--rounds"]
+    assert len(chaos(tmp_path, *words, "1")[2]) == 1
+    rounds = 20 if FULL else 5
+    code, said, results = chaos(tmp_path, *words, str(rounds), "--resume")
+    assert code == 0, said
+    assert [r["round"] for r in results] == list(range(1, rounds + 1))
+    assert sum(r["kills"] for r in results) > 0 and sum(r["cuts"] for r in results) > 0
+    assert all(r["received"] > 0.9 * r["jobs"] > 0 for r in results), "somebody was written to"
+
+
+def test_the_short_run_is_a_mixed_one():
+    plans = [chaosplan.plan(SEED, n) for n in range(1, 6)]
+    assert {"power", "kill"} <= {p.kind for p in plans} and len({p.kind for p in plans}) >= 4
+    assert {p.nodes for p in plans} == {1, 2}
+
+
+def test_a_round_is_a_function_of_seed_and_number():
+    assert chaosplan.plan(7, 30) == chaosplan.plan(7, 30) != chaosplan.plan(8, 30)
+    many = [chaosplan.plan(3, n) for n in range(1, 161)]
+    assert {p.kind for p in many} == set(chaosplan.KINDS)
+    assert sum(p.kind == "power" for p in many) == 60
+    assert all(f.node < p.nodes for p in many for f in p.faults)
+
+
+def test_with_syncs_off_the_bench_finds_what_a_power_cut_does(tmp_path):
+    code, said, _ = chaos(tmp_path, "--seed", "1", "--control", "fsync")
+    assert code == 0 and "found, as it must be" in said, said
+
+
+@pytest.mark.skipif(not FULL, reason="builds a broken engine: with --full")
+def test_with_the_gate_open_the_bench_finds_what_a_power_cut_does(tmp_path):
+    code, said, _ = chaos(tmp_path, "--seed", "1", "--control", "gate")
+    assert code == 0 and "found, as it must be" in said, said
+
+
+JOBS = [("j1", "ann@d1.test", ["delivered"], 0), ("j2", "bob@d1.test", ["retrying", "delivered"], 1),
+        ("j3", "gone7@d1.test", ["bounced"], 0), ("j4", "cat@d1.test", ["in_doubt"], 0), ("j5", "dan@d1.test", ["delivered"], 4)]
+LINES = [("j1", "ann@d1.test"), ("j2", "bob@d1.test"), ("j2", "Bob@d1.test"), ("j4", "cat@d1.test")]
+
+
+def judged(jobs=None, lines=None):
+    return chaosjoin.judge(jobs or JOBS, [{"job": j, "recipient": r} for j, r in (LINES if lines is None else lines)])
+
+
+def without(job):
+    return [row for row in JOBS if row[0] != job]
+
+
+def test_a_clean_ledger_is_clean():
+    verdict = judged()
+    assert (verdict.lost, verdict.unflagged, verdict.misreported, verdict.duplicates) == ([], [], [], 1)
+
+
+@pytest.mark.parametrize("name, jobs, lines, what, job", [
+    ("a line is missing", None, LINES[1:], "lost", "j1"),
+    ("a line stands twice", None, LINES + LINES[:1], "unflagged", "j1"),
+    ("a line is another's", None, [("j1", "eve@d1.test")] + LINES[1:], "misreported", "j1"),
+    ("a line is nobody's", None, LINES + [("j9", "ann@d1.test")], "misreported", "j9"),
+    ("bounced, and it was taken", None, LINES + [("j3", "gone7@d1.test")], "misreported", "j3"),
+    ("bounced for no reason", without("j1") + [("j1", "ann@d1.test", ["bounced"], 0)], LINES[1:], "misreported", "j1"),
+    ("expired", without("j1") + [("j1", "ann@d1.test", ["expired"], 0)], LINES[1:], "misreported", "j1"),
+    ("nothing is said of it", without("j1") + [("j1", "ann@d1.test", [], 0)], LINES, "lost", "j1"),
+    ("it came to no end", without("j1") + [("j1", "ann@d1.test", ["retrying"], 0)], LINES[1:], "lost", "j1"),
+])
+def test_what_is_wrong_is_found(name, jobs, lines, what, job):
+    assert getattr(judged(jobs, lines), what) == [job], name
