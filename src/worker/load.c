@@ -27,18 +27,11 @@
 #include "queue/credit.h"
 #include "shortage.h"
 #include "sources.h"
+#include "window.h"
 
 #define WEIGHT_ORDINARY 100
 #define KNOWN_MOST 100000
-#define WINDOW_LEAST 50
-#define WINDOW_FIRST 500
-#define WINDOW_MOST 8000
 #define HORIZON_US (120 * TIME_SECOND_US)
-#define CAREFUL_US (5 * TIME_SECOND_US)
-#define CAREFUL_LEAST 10 /* while nothing was sent yet */
-#define MEASURE_US TIME_SECOND_US
-#define JOB_BYTES 1024 /* of a job without its variables: a plan, ids, an address */
-#define LEARN 16       /* the last so many jobs say what a kind's jobs weigh */
 #define UNITS_MOST 100000000
 #define CLAIM_PART 8 /* of the memory, what one claim may bring: it is there twice for a moment */
 
@@ -50,16 +43,6 @@ struct load {
 	unsigned jobs;
 	unsigned units;
 	unsigned parts;
-};
-
-struct window {
-	unsigned jobs;
-	size_t bytes; /* of a job of this kind, about */
-	/* Of a careful kind: */
-	unsigned held;  /* jobs at hand */
-	unsigned sent;  /* since since_us */
-	unsigned ahead; /* as many as went in five seconds, of late */
-	int64_t since_us;
 };
 
 /* What is known of a tenant's weight, for claims. */
@@ -74,7 +57,7 @@ struct permits {
 	struct map *tenants;
 	struct map *sites;
 	struct map *parts; /* by site and tenant */
-	struct map *windows;
+	struct windows *windows;
 	unsigned units;     /* of all jobs at hand */
 	size_t bytes;       /* of all jobs at hand */
 	int64_t counted_us; /* when these were counted: once a turn */
@@ -91,7 +74,7 @@ struct permits *permits_new(struct worker *worker)
 	permits->tenants = map_new();
 	permits->sites = map_new();
 	permits->parts = map_new();
-	permits->windows = map_new();
+	permits->windows = windows_new(worker->loop);
 	permits->known = map_new();
 	return permits;
 }
@@ -115,7 +98,7 @@ void permits_free(struct permits **permits)
 		return;
 	}
 	shortages_free(&(*permits)->shortages);
-	free_values(&(*permits)->windows);
+	windows_free(&(*permits)->windows);
 	free_values(&(*permits)->known);
 	map_free(&(*permits)->tenants);
 	map_free(&(*permits)->sites);
@@ -347,46 +330,12 @@ void permits_shed(struct permits *permits)
 	}
 }
 
-static struct window *window_of(struct permits *permits, const struct ready *kind)
-{
-	struct buf key;
-	struct window *window;
-
-	buf_init(&key, 0);
-	buf_add(&key, id_slice(&kind->tenant));
-	buf_add(&key, kind->pool);
-	buf_add_byte(&key, kind->careful ? '!' : 0);
-	buf_add(&key, kind->tag);
-	window = map_get(permits->windows, buf_slice(&key));
-	if (window == NULL) {
-		window = MEM_NEW(struct window);
-		window->jobs = WINDOW_FIRST;
-		window->bytes = JOB_BYTES;
-		map_put(permits->windows, buf_slice(&key), window);
-	}
-	buf_clear(&key);
-	return window;
-}
-
-static struct window *window_of_job(struct permits *permits, const struct job *job)
-{
-	const struct campaign *campaign = job->batch->campaign;
-
-	return window_of(permits,
-		&(struct ready){
-			.tenant = campaign->tenant->id,
-			.pool = campaign->pool,
-			.tag = job->batch->tag,
-			.careful = campaign->on_in_doubt != ON_IN_DOUBT_RETRY,
-		});
-}
-
 struct window *permits_count(struct permits *permits, const struct job *job)
 {
 	struct window *window = NULL;
 
 	if (job->batch->campaign->on_in_doubt != ON_IN_DOUBT_RETRY) {
-		window = window_of_job(permits, job);
+		window = window_of_job(permits->windows, job);
 		window->held++;
 	}
 	return window;
@@ -409,40 +358,18 @@ void permits_uncount(struct permits *permits, struct window **window)
 
 void permits_learn(struct permits *permits, const struct job *job, size_t bytes)
 {
-	struct window *window = window_of_job(permits, job);
-
-	window->bytes += (bytes + JOB_BYTES) / LEARN;
-	window->bytes -= window->bytes / LEARN;
+	window_learn(window_of_job(permits->windows, job), bytes);
 }
 
 void permits_overflow(struct permits *permits, const struct job *job)
 {
-	struct window *window = window_of_job(permits, job);
-	unsigned least;
-
-	/* What was not filed for its site yet will be now, and does not wash through here again. */
-	least = job->batch->refiled ? WINDOW_LEAST : WINDOW_FIRST;
-	window->jobs = window->jobs / 2 > least ? window->jobs / 2 : least;
+	window_narrow(window_of_job(permits->windows, job), job->batch->refiled);
 }
 
 /* One more than fits where none does: a job larger than all the room must go some day. */
 static unsigned jobs_for(unsigned units, unsigned weight)
 {
 	return (units + weight - 1) / weight;
-}
-
-/* How many may be sent within five seconds, as the last second went; those at hand are of them. */
-static unsigned careful_room(struct permits *permits, struct window *window)
-{
-	int64_t now_us = loop_now_us(permits->worker->loop);
-	int64_t passed_us = now_us - window->since_us;
-
-	if (passed_us >= MEASURE_US) {
-		window->ahead = (unsigned)(window->sent * CAREFUL_US / passed_us);
-		window->sent = 0;
-		window->since_us = now_us;
-	}
-	return window->ahead > CAREFUL_LEAST ? window->ahead : CAREFUL_LEAST;
 }
 
 /* What of `most` shaping would let through soon, whatever the credit says; a job has this weight. */
@@ -480,7 +407,7 @@ static unsigned wanted_now(
 	if (!ready->careful) {
 		return wanted(permits, ready, weight, ready->jobs);
 	}
-	jobs = wanted(permits, ready, weight, careful_room(permits, window));
+	jobs = wanted(permits, ready, weight, window_careful(permits->windows, window));
 	jobs = jobs > window->held ? jobs - window->held : 0;
 	return jobs < ready->jobs ? jobs : ready->jobs;
 }
@@ -509,7 +436,7 @@ void permits_know(struct permits *permits, const struct tenant *tenant)
 static void fill_ask(struct permits *permits, const struct ready *ready, struct credit_ask *ask)
 {
 	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
-	struct window *window = window_of(permits, ready);
+	struct window *window = window_of(permits->windows, ready);
 	unsigned weight = units_of(permits, window->bytes);
 	unsigned jobs = wanted_now(permits, ready, window, weight);
 
@@ -562,41 +489,14 @@ static unsigned credit_of(const struct permits *permits, unsigned limit)
 	return permits->units < room ? room - permits->units : 0;
 }
 
-/* Kinds come and go; a window is quickly found again. */
-static void forget_kinds(struct permits *permits)
-{
-	struct map *kept;
-	size_t at = 0;
-	struct slice key;
-	void *value;
-
-	if (map_count(permits->windows) <= KNOWN_MOST) {
-		return;
-	}
-	kept = map_new();
-	while (map_next(permits->windows, &at, &key, &value)) {
-		struct window *window = value;
-
-		if (window->held > 0) {
-			map_put(kept, key, window);
-		} else {
-			mem_free(window);
-		}
-	}
-	map_free(&permits->windows);
-	permits->windows = kept;
-}
-
 /* From units to jobs; a kind of which all found room may ask for more next time. */
 static unsigned grant(
 	struct permits *permits, const struct ready *ready, const struct credit_ask *ask)
 {
-	struct window *window = window_of(permits, ready);
+	struct window *window = window_of(permits->windows, ready);
 	unsigned jobs = jobs_for(ask->granted, units_of(permits, window->bytes));
 
-	if (jobs == window->jobs && window->jobs < WINDOW_MOST) {
-		window->jobs *= 2;
-	}
+	window_widen(window, jobs);
 	return jobs;
 }
 
@@ -609,7 +509,7 @@ void permits_choose(
 	unsigned credit = credit_of(permits, limits->jobs);
 	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
 
-	forget_kinds(permits);
+	windows_forget(permits->windows);
 	for (size_t i = 0; i < count; i++) {
 		fill_ask(permits, &ready[i], &asks[i]);
 	}
