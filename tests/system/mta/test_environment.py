@@ -269,6 +269,7 @@ def test_env_E3_a_disk_that_fails_at_any_call_loses_nothing(stack, inject):
         else:
             assert s.mta.returncode == 74 and inject[0] in "pf"
         s.start()
+        wait_for(lambda: s.log_text().count("postgres_up") == 2)
         assert s.wait(campaign) == {"delivered": 1200}
         count = taken(s)
         assert {job for job, n in count.items() if n > 1} <= flagged(s, campaign)

@@ -2,7 +2,7 @@
 import datetime
 
 import pytest
-from mtalib import WORLD
+from mtalib import WORLD, Stack
 
 SITES = 40
 HEALTHY = 1400
@@ -29,28 +29,43 @@ def mailboxes(dead):
     return [who for i, one in enumerate(healthy) for who in [f"u{i}.{k}@x{(9 * i + k) % 500 + 1}.test" for k in range(9)] + [one]]
 
 
-def seconds(stack, dead, each, **change):
-    """That the sites which answer take for the same messages: the pace is theirs, not the machine's."""
-    config = {"default_site": {"connections": 1}, "timeouts": {"scale": 0.1}, "limits": {"jobs": 4000},
-              "retry": {"first": "10s", "max": "20s", "expire": "1h"}}
-    with stack(world=MIXED.replace("DEAD", "{1}" if each else "1"), judge=False, config={**config, **change}) as s:
-        campaign = s.campaign()
-        s.enqueue(campaign, mailboxes(dead))
-        s.start()
-        s.wait(campaign, lambda a: len(s.world.ledger()) >= HEALTHY, timeout=60)
-        times = [datetime.datetime.fromisoformat(line["time"]).timestamp() for line in s.world.ledger()[MEASURED]]
-        assert {line["domain"][0] for line in s.world.ledger()} == {"d"}
-        s.stop(60)
-        s.shop.account(campaign)
+@pytest.fixture
+def second_database(cluster):
+    name = f"test_{next(cluster.numbers)}"
+    cluster.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield cluster.dsn(name)
+    cluster.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def seconds(s):
+    """That the sites which answer took for the same messages: the pace is theirs, not the machine's."""
+    lines = s.world.ledger()
+    assert {line["domain"][0] for line in lines} == {"d"}
+    times = [datetime.datetime.fromisoformat(line["time"]).timestamp() for line in lines[MEASURED]]
     return times[-1] - times[0]
 
 
 @pytest.mark.parametrize("each, provider", [(False, None), (True, None), (True, {"dead": {"mx": ["dead.test"]}})])
-def test_sites_that_do_not_answer_slow_nobody(stack, each, provider):
-    """One site, five hundred, five hundred of one provider.  By the best of three pairs: a busy machine only ever slows."""
-    change = {"providers": provider} if provider else {}
-    ratios = []
-    while len(ratios) < 3 and max(ratios, default=0) < 0.95:
-        ratios.append(seconds(stack, False, each, **change) / seconds(stack, True, each, **change))
-        print(ratios)
-    assert max(ratios) >= 0.95, ratios
+def test_sites_that_do_not_answer_slow_nobody(stack, second_database, tmp_path, each, provider):
+    """One site, five hundred, five hundred of one provider; side by side with a sender that has none of it."""
+    world = MIXED.replace("DEAD", "{1}" if each else "1")
+    config = {"default_site": {"connections": 1}, "timeouts": {"scale": 0.1}, "limits": {"jobs": 4000},
+              "retry": {"first": "10s", "max": "20s", "expire": "1h"}}
+    if provider:
+        config["providers"] = provider
+    (tmp_path / "free").mkdir()
+    with stack(world=world, judge=False, config=config) as clogged, \
+            Stack(second_database, tmp_path / "free", world=world, judge=False, config=config) as free:
+        pairs = []
+        for s, dead in ((clogged, True), (free, False)):
+            campaign = s.campaign()
+            s.enqueue(campaign, mailboxes(dead))
+            pairs.append((s, campaign))
+        for s, _ in pairs:
+            s.start()
+        for s, campaign in pairs:
+            s.wait(campaign, lambda a, s=s: len(s.world.ledger()) >= HEALTHY, timeout=120)
+        assert seconds(free) / seconds(clogged) >= 0.95, (seconds(free), seconds(clogged))
+        for s, campaign in pairs:
+            s.stop(60)
+            s.shop.account(campaign)
