@@ -107,6 +107,7 @@ class Stack:
         self.config = merged(CONFIG, config or {})
         self.content = content or CONTENT
         self.mta = None
+        self.alone = False  # one worker without a supervisor: its signals and its exit code are the test's
 
     def __enter__(self):
         self.shop = Shop(self.dsn)
@@ -206,7 +207,8 @@ class Stack:
         return self.start_in(None, **change)
 
     def start_in(self, environment, **change):
-        return self.run([MTA, "-c", self.write_config(**change)], env=environment)
+        words = [MTA, "-c", self.write_config(**change)] + (["--worker", "w0"] if self.alone else [])
+        return self.run(words, env=environment)
 
     def start_worker(self, *options, name="w0", **change):
         """One worker with all sources and without a supervisor: what ends it is its exit code."""

@@ -30,7 +30,7 @@ class Node(Stack):
         directory = stack.directory / name
         directory.mkdir()
         super().__init__(dsn or stack.dsn, directory, judge=False, config=merged(stack.config, change))
-        self.shop, self.world = stack.shop, stack.world
+        self.shop, self.world, self.alone = stack.shop, stack.world, stack.alone
         self.config = merged(self.config, {
             "node": name,
             "keys": {"directory": str(stack.directory / "keys")},

@@ -21,6 +21,8 @@ import pytest
 from mtalib import CONTENT, MTA, WORLD, is_disk
 from netnslib import private_network
 
+pytestmark = pytest.mark.alone
+
 SPREAD = WORLD.replace('mx: ["10 mx{1%3+1}.post.test"]', 'mx: ["10 mx{1}.post.test"]').replace("mx[1-3]", "mx[1-50]")
 STEADY = "\nrules:\n  - at: mail\n    delay: 20ms\n"
 FEW = {"default_site": {"connections": 1}, "lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"},
@@ -247,7 +249,7 @@ def start_traced(s, inject, *options, **change):
     s.log = open(s.directory / "mta.log", "ab")
     calls = inject.split(":")[0]
     s.mta = subprocess.Popen(["strace", "-D", "-f", "-qq", "-o", "/dev/null", *options, "-e", f"trace={calls}",
-                              "-e", f"inject={inject}", MTA, "-c", path], stderr=s.log,
+                              "-e", f"inject={inject}", MTA, "-c", path, "--worker", "w0"], stderr=s.log,
                              env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
 
 
@@ -286,7 +288,7 @@ def test_env_E4_few_descriptors_bound_connections_and_cost_nothing(stack):
         s.enqueue(campaign, people(1500))
         path = s.write_config()
         s.log = open(s.directory / "mta.log", "ab")
-        s.mta = subprocess.Popen(["prlimit", "--nofile=96:96", MTA, "-c", path], stderr=s.log)
+        s.mta = subprocess.Popen(["prlimit", "--nofile=96:96", MTA, "-c", path, "--worker", "w0"], stderr=s.log)
         most = 0
         while s.account(campaign) != {"delivered": 1500}:
             assert s.mta.poll() is None, s.log_text()[-3000:]

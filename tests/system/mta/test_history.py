@@ -10,6 +10,8 @@ import psycopg2
 import pytest
 from mtalib import ROOT, WORLD, Stack
 
+pytestmark = pytest.mark.alone
+
 PGTEMP = ROOT / "tests" / "pgtemp"
 MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
 SLOW = "\nrules:\n  - at: mail\n    delay: 10ms\n"

@@ -11,6 +11,8 @@ import pytest
 from mtalib import MTA, WORLD, is_disk
 from penguin import uuid7
 
+pytestmark = pytest.mark.alone
+
 SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
 THINKS = "\nrules:\n  - at: dot\n    nth: 1-1\n    accept: true\n    delay: 30s\n"
 FEW = {"default_site": {"connections": 1}, "lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"},

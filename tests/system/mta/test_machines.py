@@ -20,6 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "ctl"))
 
 from ctllib import Ctl  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 SLOW = "\nrules:\n  - at: mail\n    delay: 10ms\n"
 QUICK = {"lease": {"duration": "20s", "renew": "300ms", "autonomy": "5s"}, "timeouts": {"scale": 0.01},
          "retry": {"first": "1s", "jitter": "0%"}}

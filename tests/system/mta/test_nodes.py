@@ -9,6 +9,8 @@ import pytest
 from mtalib import WORLD, merged
 from nodelib import Node, Wire, wait_for
 
+pytestmark = pytest.mark.alone
+
 SLOW = "\nrules:\n  - at: mail\n    delay: 200ms\n"
 SHORT = {"lease": {"duration": "3s", "renew": "300ms", "autonomy": "0s"}, "timeouts": {"scale": 0.001},
          "retry": {"first": "1s", "jitter": "0%"}}

@@ -8,7 +8,10 @@ import os
 import subprocess
 import time
 
+import pytest
 from mtalib import BUILD, WORLD
+
+pytestmark = pytest.mark.alone
 
 POISON = BUILD / "tests" / "tools" / "poison.so"
 CTL = BUILD / "src" / "main" / "penguinctl"

@@ -17,6 +17,8 @@ from penguin import Session
 from pgserver import Pooler, Server
 from pgwire import Wire
 
+pytestmark = pytest.mark.alone
+
 SLOW = "\nrules:\n  - at: mail\n    delay: 20ms\n"
 SLOWER = SLOW.replace("20ms", "100ms")
 AT_HAND = {"jobs": 2000, "site_share": "100%"}  # more than is sent while anybody looks
@@ -464,7 +466,7 @@ def test_fault_F28_suppressed_while_the_message_goes_out(stack, size):
         slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync",
                 "-e", "inject=fdatasync:delay_enter=4000000:when=2+"]  # the first makes the first file
         with open(s.directory / "mta.log", "ab") as log:
-            tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config()], stderr=log,
+            tracer = subprocess.Popen([*slow, MTA, "-c", s.write_config(), "--worker", "w0"], stderr=log,
                                       env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
         try:
             wait_for(lambda: any(e["text"].startswith("354") for e in s.world.events("reply")))
