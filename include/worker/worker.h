@@ -23,6 +23,7 @@ struct worker_settings {
 struct worker_events {
 	/*
 	 * It must stop (worker_stop) and never send again: another took its place (EX_TEMPFAIL),
+	 * another machine has its node's name (EX_NOPERM),
 	 * or its journal failed (EX_IOERR).
 	 */
 	void (*on_lost)(void *owner, int status);

@@ -1,7 +1,8 @@
 /*
  * One seat a worker, filled for as long as the program runs.  What ends a seat's worker
  * ends nobody else; only a worker that finds its configuration or journal unusable at its
- * very first start ends the program, since a person has just started it and is to be told.
+ * very first start ends the program, since a person has just started it and is to be told,
+ * and one that finds the name of this node taken.
  *
  * An end comes in steps, each of which waits for all: drain; after drain_timeout, or at a
  * second signal, wait no longer for what is on the wire; and what has not ended ten
@@ -157,6 +158,14 @@ static void on_message(void *owner, struct child *child, const struct control_me
 	}
 }
 
+/* What one worker found holds for all of them: the node's name is taken, or a start went wrong. */
+static bool ends_all(const struct supervisor *supervisor, const struct child *child, int status)
+{
+	return status == EX_NOPERM ||
+		(status == EX_CONFIG && !child_was_ready(child) &&
+			supervisor->phase == PHASE_STARTING);
+}
+
 static void on_ended(void *owner, struct child *child, int status)
 {
 	struct seat *seat = owner;
@@ -166,9 +175,8 @@ static void on_ended(void *owner, struct child *child, int status)
 	reload_answer(seat, NULL);
 	if (supervisor->phase >= PHASE_DRAINING) {
 		supervisor->status = supervisor->status != EX_OK ? supervisor->status : status;
-	} else if (status == EX_CONFIG && !child_was_ready(child) &&
-		supervisor->phase == PHASE_STARTING) {
-		supervisor->status = EX_CONFIG;
+	} else if (ends_all(supervisor, child, status)) {
+		supervisor->status = status;
 		supervisor_stop(supervisor);
 	}
 	look_for_end(supervisor);

@@ -78,7 +78,7 @@ static void on_rival(void *owner)
 {
 	struct worker *worker = owner;
 
-	worker->events.on_lost(worker->events.owner, EX_TEMPFAIL);
+	worker->events.on_lost(worker->events.owner, EX_NOPERM);
 }
 
 static void on_leased(void *owner)
