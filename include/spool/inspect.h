@@ -26,8 +26,10 @@ struct inspect_file {
 struct inspect_record {
 	unsigned type; /* enum journal_type, or a number of a newer program */
 	uint64_t seq;
-	uint64_t offset;           /* in its file */
-	uint64_t number;           /* RESULT, WITHDRAWN: the intent, or 0; REPORTED: up to here */
+	uint64_t offset; /* in its file */
+	uint64_t
+		number; /* RESULT, WITHDRAWN: the intent, or 0; REPORTED: up to here; SEEN, REWOUND: the
+				    marker of Postgres */
 	const struct entry *entry; /* INTENT, RESULT */
 	struct slice payload;
 };
@@ -54,6 +56,9 @@ MUST_USE bool inspect(
 
 /* Has it a name that a segment has? */
 bool inspect_is_segment(struct slice name);
+
+/* Is it one of enum journal_type? */
+bool inspect_knows(unsigned type);
 
 /* "intent", ...; "unknown" of a number that has no name here. */
 const char *inspect_type_word(unsigned type);

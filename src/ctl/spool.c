@@ -20,7 +20,7 @@
 #include "spool/directory.h"
 #include "spool/inspect.h"
 
-enum { KINDS = JOURNAL_REPORTED + 1 };
+enum { KINDS = JOURNAL_REWOUND + 1 };
 
 /* One incarnation of a worker, as its files tell. */
 struct tally {
@@ -85,7 +85,7 @@ static void tally_clear(struct tally *tally)
 
 static void tally_add(struct tally *tally, const struct inspect_record *record)
 {
-	tally->kinds[record->type < KINDS ? record->type : 0]++;
+	tally->kinds[inspect_knows(record->type) ? record->type : 0]++;
 	if (record->entry != NULL && record->entry->attempt.at_us > tally->last_us) {
 		tally->last_us = record->entry->attempt.at_us;
 	}
@@ -189,7 +189,9 @@ static void print_json(const struct looking *l)
 	add_count(&out, "done", tally->done);
 	add_count(&out, "bytes", tally->bytes);
 	for (unsigned kind = JOURNAL_CLAIMED; kind < KINDS; kind++) {
-		add_count(&out, inspect_type_word(kind), tally->kinds[kind]);
+		if (inspect_knows(kind)) {
+			add_count(&out, inspect_type_word(kind), tally->kinds[kind]);
+		}
 	}
 	add_count(&out, "unknown", tally->kinds[0]);
 	add_count(&out, "first_us", (uint64_t)tally->first_us);
@@ -497,10 +499,10 @@ static void show_text(const struct inspect_record *record)
 {
 	if (record->entry != NULL) {
 		show_entry(record);
-	} else if (record->type == JOURNAL_WITHDRAWN || record->type == JOURNAL_REPORTED) {
+	} else if (inspect_knows(record->type) && record->type != JOURNAL_CLAIMED) {
 		ctl_line("%8llu %-9s %s %llu", (unsigned long long)record->seq,
 			inspect_type_word(record->type),
-			record->type == JOURNAL_REPORTED ? "up to" : "intent",
+			record->type == JOURNAL_WITHDRAWN ? "intent" : "up to",
 			(unsigned long long)record->number);
 	} else {
 		ctl_line("%8llu %-9s %zu octets", (unsigned long long)record->seq,

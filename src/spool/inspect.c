@@ -34,11 +34,18 @@ static const char *const words[] = {
 	[JOURNAL_WITHDRAWN] = "withdrawn",
 	[JOURNAL_RESULT] = "result",
 	[JOURNAL_REPORTED] = "reported",
+	[JOURNAL_SEEN] = "seen",
+	[JOURNAL_REWOUND] = "rewound",
 };
+
+bool inspect_knows(unsigned type)
+{
+	return type < ARRAY_LEN(words) && words[type] != NULL;
+}
 
 const char *inspect_type_word(unsigned type)
 {
-	return type < ARRAY_LEN(words) && words[type] != NULL ? words[type] : "unknown";
+	return inspect_knows(type) ? words[type] : "unknown";
 }
 
 bool inspect_is_segment(struct slice name)
@@ -111,8 +118,8 @@ static void tell_record(const struct looking *l, const char *path, uint64_t offs
 		.payload = record->payload,
 	};
 
-	if (record->type == JOURNAL_RESULT || record->type == JOURNAL_WITHDRAWN ||
-		record->type == JOURNAL_REPORTED) {
+	if (inspect_knows(record->type) && record->type != JOURNAL_CLAIMED &&
+		record->type != JOURNAL_INTENT) {
 		told.number = numbers_u64(&in);
 	}
 	if (has_entry(record->type) && entry_read(in.rest, &entry)) {

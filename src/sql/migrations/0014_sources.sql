@@ -7,5 +7,3 @@ CREATE TABLE penguin.source_leases (
 	source text NOT NULL,
 	taken_at timestamptz NOT NULL DEFAULT now()
 );
-
-GRANT SELECT, INSERT, UPDATE, DELETE ON penguin.source_leases TO penguin_mta, penguin_admin;

@@ -86,7 +86,7 @@ def test_what_postgres_was_not_told(killed):
     for place in (s.directory / "spool", journal(s.directory)):
         (row,) = rows("list", place)
         assert (row["intent"], row["result"], row["withdrawn"], row["unknown"]) == (4, 4, 0, 0)
-        assert (row["unreported"], row["doubts"], row["name"]) == (4, 1, "worker") and row["claimed"] >= 1
+        assert (row["unreported"], row["doubts"], row["name"]) == (4, 1, "w0") and row["claimed"] >= 1
         assert row["first_us"] <= row["last_us"]
     text = spool(s.directory / "spool")
     assert "4 results, and 1 messages of unknown end" in text and "this boot" in text

@@ -220,7 +220,7 @@ def test_env_E2_history_makes_room_for_mail(stack, small_disk):
         s.start()
         untouched(s, campaign, 5000)
         filler.empty()
-        files = sorted((place / "spool" / "worker").glob("*.done"))
+        files = sorted((place / "spool" / "w0").glob("*.done"))
         assert files and int(files[0].stem, 16) > 2, "old ones went"
         s.stop()
 
@@ -476,7 +476,7 @@ def test_env_E11_a_journal_of_a_newer_version_is_refused_by_name(stack):
         s.wait(campaign, lambda a: len(s.world.ledger()) >= 50)
         s.kill()
         sent = len(s.world.ledger())
-        (file,) = [path for path in (s.directory / "spool" / "worker").glob("*.seg") if path.read_bytes()[8:12] == b"\1\0\0\0"]
+        (file,) = [path for path in (s.directory / "spool" / "w0").glob("*.seg") if path.read_bytes()[8:12] == b"\1\0\0\0"]
         with open(file, "r+b") as segment:
             segment.seek(8)
             segment.write(b"\2")

@@ -138,6 +138,7 @@ def test_fault_F23_a_restore_to_earlier_sends_nothing_twice(servers, tmp_path, e
     rule = SLOW + "  - at: rcpt\n    nth: 1-1\n    per: recipient\n    domain: d1.test\n    reply: 451 4.7.1 later\n"
     server = servers()
     with Stack(server.dsn(), tmp_path, world=WORLD + rule, config=CONFIG) as s:
+        s.alone = True
         campaign = s.campaign()
         s.enqueue(campaign, people(100))
         enter(s, campaign, [f"late{i}@d{i % 10 + 1}.test" for i in range(50)])
@@ -194,6 +195,7 @@ def test_fault_F22_a_promoted_standby_that_lagged_sends_nothing_twice(servers, t
     other.follow(one)
     dsn = f"host={one.directory},{other.directory} user=postgres dbname=postgres target_session_attrs=read-write"
     with Stack(dsn, tmp_path, world=WORLD + rule, config=CONFIG) as s:
+        s.alone = True
         campaign = s.campaign()
         s.enqueue(campaign, people(200))
         replicated = one.execute("SELECT pg_current_wal_flush_lsn()")[0][0]

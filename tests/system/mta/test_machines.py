@@ -212,7 +212,7 @@ def test_a_worker_that_drains_says_so(stack, tmp_path):
 
 def test_fault_F2_a_claim_that_was_committed_and_never_heard_of_is_freed(cluster, stack):
     """The claim's COMMIT is through, its answer is not, and the worker dies: nothing of it was sent, nothing is flagged."""
-    proxy = Proxy(cluster.directory, deaf_after=b"asked AS (")
+    proxy = Proxy(cluster.directory, deaf_after=b"WITH asked AS (")
     try:
         with stack(config=QUICK) as s:
             campaign = s.campaign()
@@ -242,7 +242,7 @@ def test_fault_F21_postgres_comes_back_elsewhere_with_all_its_commits(cluster, s
             s.enqueue(campaign := s.campaign(), people(100))
             s.start(postgres={"dsn": s.dsn.replace(cluster.directory, f"{one.directory},{place}")})
             s.wait(campaign, lambda a: len(s.world.ledger()) > 20)
-            one.deaf_after = b"asked AS ("
+            one.deaf_after = b"WITH asked AS ("
             s.enqueue(campaign, people(200))
             s.wait(campaign, lambda a: one.deaf.is_set() and a.get("leased", 0) >= 200)
             one.close()

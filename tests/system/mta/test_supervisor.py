@@ -98,7 +98,8 @@ def test_each_source_is_one_workers(stack, workers):
         assert sorted(name for names in has.values() for name in names) == sorted(s.config["sources"])
         assert max(map(len, has.values())) - min(map(len, has.values())) <= 1
         of = addresses(s)
-        assert seen == {of[name]: {worker} for worker, names in has.items() for name in names}
+        owner = {of[name]: {worker} for worker, names in has.items() for name in names}
+        assert seen == {source: owner[source] for source in seen} and set.union(*seen.values()) == set(has)
         assert {line["source"] for line in s.world.ledger()} == set(of.values())
         assert s.check(campaign) == {"delivered": 400}
         s.stop()
