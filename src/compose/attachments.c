@@ -3,6 +3,8 @@
  * the same block of octets, and only the delimiter before it is the job's.  Base64
  * always: an attachment's octets are nobody's to look at, and 7-bit is what is sent.
  */
+#include "attachments.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -14,10 +14,11 @@
  * message's header.  The CRLF before a delimiter belongs to the delimiter (RFC 2046
  * section 5.1.1), so a text comes out at the other end as it went in.
  */
+#include "body.h"
+
 #include <string.h>
 
 #include "base/codec.h"
-#include "compose_run.h"
 #include "mail/header.h"
 #include "mail/mime.h"
 

@@ -81,29 +81,4 @@ struct content {
 	struct raw_parts parts;
 };
 
-/* A compilation under way. */
-struct builder {
-	const struct content_source *source;
-	struct content *content;
-	struct arena *scratch; /* JSON trees */
-	struct buf *faults;
-	bool failed;
-};
-
-/* Appends `field: text` as a line to the faults. */
-void builder_fault(struct builder *builder, const char *field, const char *format, ...)
-	PRINTF_LIKE(3, 4);
-
-void structured_compile(struct builder *builder);
-void raw_compile(struct builder *builder);
-
-/* A field that we set ourselves or that may not stand in a campaign, and why; else NULL. */
-const char *reserved_header(struct slice name);
-
-/* One https address, such as may stand in List-Unsubscribe. */
-bool is_unsubscribe_url(struct slice url);
-
-/* At most once in a message (RFC 5322 section 3.6). */
-bool is_single_header(struct slice name);
-
 #endif

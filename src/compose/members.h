@@ -1,8 +1,8 @@
-/* Reading the JSON objects that content is made of; for structured.c and attachments.c. */
+/* Reading the JSON objects that content is made of. */
 #ifndef SRC_COMPOSE_MEMBERS_H
 #define SRC_COMPOSE_MEMBERS_H
 
-#include "compiled.h"
+#include "builder.h"
 
 /* A null is as good as no such key: NULL, as where there is no object. */
 const struct value *member_get(const struct value *object, const char *name);
@@ -16,8 +16,5 @@ void members_check(struct builder *b, const struct value *object, const char *wh
 
 /* A fault for each member that is neither a text nor null; false when there was one. */
 bool members_are_texts(struct builder *b, const char *field, const struct value *object);
-
-/* Of the base object. */
-void attachments_compile(struct builder *b, const struct value *base);
 
 #endif

@@ -9,16 +9,16 @@
  */
 #include "compose/message.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/time.h"
-#include "compose_run.h"
+#include "body.h"
+#include "fields.h"
 #include "mail/header.h"
 #include "mail/verp.h"
+#include "run.h"
 
 enum {
 	ROOM_BYTES = 64 * 1024, /* headers and MIME around what templates make */
@@ -99,46 +99,6 @@ void composer_free(struct composer **composer)
 	*composer = NULL;
 }
 
-static void PRINTF_LIKE(4, 0) fail(struct run *run, enum failure failure, enum message_cause cause,
-	const char *format, va_list args)
-{
-	if (run->failure == FAILURE_NONE) {
-		run->failure = failure;
-		run->message->cause = cause;
-		(void)vsnprintf(run->message->fault, sizeof(run->message->fault), format, args);
-	}
-}
-
-void run_fail(struct run *run, enum failure failure, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fail(run, failure, MESSAGE_CAUSE_OTHER, format, args);
-	va_end(args);
-}
-
-void run_fail_by(
-	struct run *run, enum failure failure, enum message_cause cause, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fail(run, failure, cause, format, args);
-	va_end(args);
-}
-
-void run_template(
-	struct run *run, const struct template *template, const char *field, struct buf *out)
-{
-	enum template_result result = template_run(template, run->vars, run->system, out);
-
-	if (result != TEMPLATE_OK) {
-		run_fail(run, result == TEMPLATE_SIZE ? FAILURE_TOO_LARGE : FAILURE_COMPOSE,
-			"%s: it %s", field, template_result_text(result));
-	}
-}
-
 /* What the template makes of this job's values, trimmed; borrowed until the next. */
 static struct slice value_of(struct run *run, const struct template *template, const char *field)
 {
@@ -215,14 +175,6 @@ static void add_message_id(struct run *run)
 	buf_add(out, SLICE(">\r\n"));
 }
 
-bool is_unsubscribe_url(struct slice url)
-{
-	return slice_starts_nocase(url, SLICE("https://")) && slice_find(url, ' ') == url.n &&
-		slice_find(url, '<') == url.n && slice_find(url, '>') == url.n &&
-		slice_find(url, ',') == url.n;
-}
-
-/* Where one click is a POST: the app's own place, or the tenant's tracking domain; or nowhere. */
 static struct slice unsubscribe_url(struct run *run)
 {
 	struct buf *out = &run->composer->scratch;

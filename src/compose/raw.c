@@ -14,8 +14,9 @@
 
 #include "base/codec.h"
 #include "base/err.h"
-#include "compiled.h"
+#include "fields.h"
 #include "mail/header.h"
+#include "readers.h"
 
 #define HEADER_MAX (4 * HEADER_BLOCK_MAX) /* before fields are dropped */
 

@@ -7,10 +7,12 @@
  */
 #include <stdio.h>
 
+#include "attachments.h"
 #include "base/err.h"
-#include "compiled.h"
+#include "fields.h"
 #include "mail/header.h"
 #include "members.h"
+#include "readers.h"
 
 enum {
 	VARIANTS_MAX = 20,

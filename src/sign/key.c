@@ -288,6 +288,20 @@ unsigned key_bits(const struct key *key)
 	return key->bits;
 }
 
+bool key_is_name(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool inner = c == '-' || c == '_' || c == '.';
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !inner) {
+			return false;
+		}
+	}
+	return text.n > 0 && text.n <= 253 && text.p[0] != '.' && text.p[0] != '-' &&
+		text.p[text.n - 1] != '.';
+}
+
 static EVP_PKEY *make(enum key_type type)
 {
 	return type == KEY_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
@@ -338,7 +352,7 @@ struct err key_generate(struct slice directory, const struct id *tenant, struct 
 	struct buf path;
 	bool made;
 
-	if (!keyring_is_name(domain) || !keyring_is_name(selector)) {
+	if (!key_is_name(domain) || !key_is_name(selector)) {
 		buf_add_text(why,
 			"domain and selector are host names in lower case: letters, digits, "
 			"hyphens, dots");

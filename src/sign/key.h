@@ -40,7 +40,7 @@ bool key_read(
 void key_clear(struct key *key);
 
 /* A domain or a selector as it may stand in a path: a-z 0-9 - _ and inner dots. */
-bool keyring_is_name(struct slice text);
+bool key_is_name(struct slice text);
 
 static inline bool key_is_ed25519(const struct key *key)
 {

@@ -41,20 +41,6 @@ struct keyring {
 	struct list order;
 };
 
-bool keyring_is_name(struct slice text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-		bool inner = c == '-' || c == '_' || c == '.';
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !inner) {
-			return false;
-		}
-	}
-	return text.n > 0 && text.n <= 253 && text.p[0] != '.' && text.p[0] != '-' &&
-		text.p[text.n - 1] != '.';
-}
-
 struct err keyring_open(
 	const struct keyring_settings *settings, struct keyring **ret_keyring, struct buf *why)
 {
@@ -204,7 +190,7 @@ static int is_pem(const struct dirent *entry)
 {
 	struct slice name = slice_of(entry->d_name);
 
-	return slice_ends(name, SLICE(".pem")) && keyring_is_name(slice_first(name, name.n - 4));
+	return slice_ends(name, SLICE(".pem")) && key_is_name(slice_first(name, name.n - 4));
 }
 
 /* False when a key that is wanted cannot be used; why says which. */
@@ -339,7 +325,7 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 	struct slice at = domain;
 	bool found = false;
 
-	while (!found && at.n > 0 && keyring_is_name(at) && !suffix_is_public(at)) {
+	while (!found && at.n > 0 && key_is_name(at) && !suffix_is_public(at)) {
 		int folder = open_domain(keyring, tenant, at);
 		struct dirent **entries = NULL;
 		int count = folder >= 0 ? scandirat(folder, ".", &entries, is_pem, alphasort) : 0;
@@ -359,7 +345,7 @@ bool keyring_has(const struct keyring *keyring, const struct id *tenant, struct 
 
 static int is_folder_name(const struct dirent *entry)
 {
-	return keyring_is_name(slice_of(entry->d_name));
+	return key_is_name(slice_of(entry->d_name));
 }
 
 static void each_domain(const struct keyring *keyring, const char *folder, const struct id *tenant,
@@ -404,7 +390,7 @@ static void split_pins(struct slice pins, struct slice domain, struct slice *ret
 
 	*ret_domain = domain;
 	*ret_selectors = SLICE("");
-	if (slice_starts(pins, SLICE("d=")) && keyring_is_name(d) && is_same_or_below(domain, d) &&
+	if (slice_starts(pins, SLICE("d=")) && key_is_name(d) && is_same_or_below(domain, d) &&
 		!suffix_is_public(d)) {
 		*ret_domain = d;
 		*ret_selectors = s;
@@ -471,7 +457,7 @@ struct key_set *keyring_find(struct keyring *keyring, const struct id *tenant, s
 	struct kept *kept;
 	struct buf name;
 
-	if (!keyring_is_name(domain)) {
+	if (!key_is_name(domain)) {
 		buf_add_text(why, "the From domain is not a host name in lower case");
 		return NULL;
 	}
