@@ -4,7 +4,7 @@ import re
 
 from mtalib import WORLD
 
-FLEET = {"workers", "holds", "limits", "schema_migrations"}
+FLEET = {"workers", "source_leases", "holds", "limits", "schema_migrations"}
 RULES = """
 rules:
   - at: rcpt
