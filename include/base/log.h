@@ -28,6 +28,9 @@ struct log_scope {
 };
 
 void log_set_level(enum log_level level);
+
+/* Surrounds every line from here on: one of several processes of a program says which it is. */
+void log_set_outermost(const struct log_scope *scope);
 bool log_parse_level(struct slice text, enum log_level *ret_level);
 
 /*

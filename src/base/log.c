@@ -34,10 +34,16 @@ static const struct {
 };
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static const struct log_scope *outermost;
 
 void log_set_level(enum log_level level)
 {
 	threshold = level;
+}
+
+void log_set_outermost(const struct log_scope *scope)
+{
+	outermost = scope;
 }
 
 bool log_parse_level(struct slice text, enum log_level *ret_level)
@@ -137,8 +143,11 @@ static void add_scopes(struct buf *line, const struct log_scope *scope)
 	const struct log_scope *chain[SCOPES_MAX];
 	size_t count = 0;
 
-	for (; scope != NULL && count < SCOPES_MAX; scope = scope->parent) {
+	for (; scope != NULL && count < SCOPES_MAX - 1; scope = scope->parent) {
 		chain[count++] = scope;
+	}
+	if (outermost != NULL) {
+		chain[count++] = outermost;
 	}
 	while (count > 0) {
 		scope = chain[--count];

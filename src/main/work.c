@@ -203,8 +203,8 @@ static void on_gone(void *owner, const char *why)
 {
 	struct program *program = owner;
 
-	log_warning(NULL, "supervisor_gone", "worker=%s why=%s text=%s", program->options->name,
-		log_quote(slice_of(why)), log_quote(SLICE("what is on the wire ends, then this")));
+	log_warning(NULL, "supervisor_gone", "why=%s text=%s", log_quote(slice_of(why)),
+		log_quote(SLICE("what is on the wire ends, then this")));
 	control_close(&program->control);
 	drain(program);
 	timer_set(&program->late, loop_now_us(program->loop) + program->config->drain_timeout_us);
@@ -296,7 +296,7 @@ static void run(struct program *program)
 				program->config->node);
 		}
 		loop_run(program->loop);
-		log_info(NULL, "stopped", "worker=%s", program->options->name);
+		log_info(NULL, "worker_stopped", "%s", "");
 	}
 	timer_stop(&program->late);
 	control_close(&program->control);
@@ -323,9 +323,13 @@ static int lock_and_run(struct program *program)
 int work(const char *path, const struct worker_options *options)
 {
 	struct program program = {.path = path, .options = options};
+	const struct log_scope scope = {.key = "worker", .value = options->name};
 	int status;
 
 	start_limits();
+	if (options->workers > 1) {
+		log_set_outermost(&scope);
+	}
 	if (!start_load(path, &program.config)) {
 		return EX_CONFIG;
 	}
@@ -333,5 +337,6 @@ int work(const char *path, const struct worker_options *options)
 	status = lock_and_run(&program);
 	config_unref(&program.config);
 	config_unref(&program.started);
+	log_set_outermost(NULL);
 	return status;
 }

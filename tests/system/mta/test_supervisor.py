@@ -104,6 +104,8 @@ def test_each_source_is_one_workers(stack, workers):
         assert s.check(campaign) == {"delivered": 400}
         s.stop()
         assert owned(s) == {}
+        up = [line for line in s.log_text().splitlines() if line.startswith("postgres_up")]
+        assert sorted(up) == [f"postgres_up worker=w{i}" for i in range(workers)]
 
 
 def test_a_killed_worker_returns_and_takes_nobody_along(stack):

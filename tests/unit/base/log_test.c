@@ -60,6 +60,24 @@ Test(log, lines_carry_their_scopes_outermost_first)
 		"lost source=192.0.2.7 text=\"a b\"\n");
 }
 
+Test(log, one_of_several_processes_says_which_it_is)
+{
+	static struct capture capture;
+	struct log_scope worker = {NULL, "worker", "w1"};
+	struct log_scope source = {NULL, "source", "192.0.2.7"};
+
+	begin_capture(&capture);
+	log_set_outermost(&worker);
+	log_info(NULL, "ready", "%s", "");
+	log_info(&source, "lost", "n=%d", 1);
+	log_set_outermost(NULL);
+	log_info(NULL, "stopped", "%s", "");
+	cr_expect_str_eq(end_capture(&capture),
+		"ready worker=w1\n"
+		"lost worker=w1 source=192.0.2.7 n=1\n"
+		"stopped\n");
+}
+
 Test(log, threshold)
 {
 	static struct capture capture;
