@@ -275,9 +275,11 @@ def system_step(run, name, env=None):
     log, report = fresh(name + ".log"), os.path.join(run.temp, name + ".xml")
     paths = [p for n in run.names for p in (n, os.path.join("tests/system", n)) if os.path.exists(os.path.join(ROOT, p))]
     words = [n for n in run.names if not any(p in (n, os.path.join("tests/system", n)) for p in paths)]
-    # Most of them wait most of the time: two files at a time, each whole in one process.
+    # Most of them wait most of the time: two files at a time, each whole in one process.  With --full one
+    # at a time, for then ratios of what runs side by side are held to their bound.
+    at_a_time = [] if run.full else ["-n", "2", "--dist", "loadfile"]
     argv = ["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", "--durations=10",
-            "-n", "2", "--dist", "loadfile",
+            *at_a_time,
             "--junitxml=" + report, *(["-k", " or ".join(words)] if words else []), *(paths or ["tests/system"])]
     code = command(run, argv, log, SYSTEM_SECONDS[run.full], env)
     cases = list(pytest_cases(report)) if os.path.exists(report) else []
