@@ -29,4 +29,11 @@ void config_settings_shared(const struct config_settings *settings, struct buf *
 void config_settings_restart(
 	const struct config_settings *started, const struct config_settings *now, struct buf *out);
 
+/*
+ * Logs `reloaded` with what has changed, and what needs a restart: that is named each time
+ * until there is one, or it is taken back.
+ */
+void config_settings_reloaded(const struct config_settings *started,
+	const struct config_settings *before, const struct config_settings *now);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/diff.h"
 #include "config/schema.h"
@@ -300,4 +301,24 @@ void config_schema_dump(const struct config_schema *schema, struct buf *out)
 	buf_init(&path, 0);
 	dump_schema(schema, &path, out);
 	buf_clear(&path);
+}
+
+void config_settings_reloaded(const struct config_settings *started,
+	const struct config_settings *before, const struct config_settings *now)
+{
+	struct buf changes;
+	struct buf restart;
+
+	buf_init(&changes, 0);
+	buf_init(&restart, 0);
+	config_settings_diff(before, now, &changes);
+	config_settings_restart(started, now, &restart);
+	if (restart.n > 0) {
+		log_warning(NULL, "reloaded", "changes=%s needs_restart=%s",
+			log_quote(buf_slice(&changes)), log_quote(buf_slice(&restart)));
+	} else {
+		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
+	}
+	buf_clear(&restart);
+	buf_clear(&changes);
 }

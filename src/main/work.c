@@ -76,27 +76,6 @@ static void on_terminate(void *owner)
 	}
 }
 
-/* What is not applied is named each time until it is, or is taken back. */
-static void tell_reloaded(const struct program *program, const struct config *config)
-{
-	struct buf changes;
-	struct buf restart;
-
-	buf_init(&changes, 0);
-	buf_init(&restart, 0);
-	config_settings_diff(config_settings(program->config), config_settings(config), &changes);
-	config_settings_restart(
-		config_settings(program->started), config_settings(config), &restart);
-	if (restart.n > 0) {
-		log_warning(NULL, "reloaded", "changes=%s needs_restart=%s",
-			log_quote(buf_slice(&changes)), log_quote(buf_slice(&restart)));
-	} else {
-		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
-	}
-	buf_clear(&restart);
-	buf_clear(&changes);
-}
-
 /* False with the reason in problems: then nothing has changed. */
 static bool reload(struct program *program, struct buf *problems)
 {
@@ -110,7 +89,8 @@ static bool reload(struct program *program, struct buf *problems)
 		return false;
 	}
 	if (program->control == NULL) {
-		tell_reloaded(program, config);
+		config_settings_reloaded(config_settings(program->started),
+			config_settings(program->config), config_settings(config));
 	}
 	config_unref(&program->config);
 	program->config = config;

@@ -222,27 +222,27 @@ static bool is_over(const struct child *child, int how)
 		(child->settings.replay && WIFEXITED(how) && WEXITSTATUS(how) == EX_OK);
 }
 
-static void tell_end(const struct child *child, int how)
+static void tell_end(const struct child *child, pid_t pid, int how)
 {
 	const char *again = is_over(child, how) ? "no" : "yes";
 
 	if (WIFSIGNALED(how)) {
 		log_error(NULL, "worker_killed", "worker=%s pid=%d signal=%d again=%s",
-			child->settings.name, (int)child->pid, WTERMSIG(how), again);
+			child->settings.name, (int)pid, WTERMSIG(how), again);
 	} else if (WEXITSTATUS(how) != 0) {
 		log_error(NULL, "worker_ended", "worker=%s pid=%d status=%d again=%s",
-			child->settings.name, (int)child->pid, WEXITSTATUS(how), again);
+			child->settings.name, (int)pid, WEXITSTATUS(how), again);
 	} else {
 		log_info(NULL, "worker_ended", "worker=%s pid=%d status=0 again=%s",
-			child->settings.name, (int)child->pid, again);
+			child->settings.name, (int)pid, again);
 	}
 }
 
 static void ended(struct child *child, int how)
 {
 	int status = WIFSIGNALED(how) ? EX_SOFTWARE : WEXITSTATUS(how);
+	pid_t pid = child->pid;
 
-	tell_end(child, how);
 	if (child->state == CHILD_WORKS && loop_now_us(child->loop) - child->ready_us >= WELL_US) {
 		child->again_us = AGAIN_US;
 	}
@@ -257,6 +257,7 @@ static void ended(struct child *child, int how)
 		wait_to_start(child);
 	}
 	child->events.on_ended(child->events.owner, child, status);
+	tell_end(child, pid, how); /* whether it is started again may have been decided just now */
 }
 
 void child_reap(struct child *child)

@@ -33,28 +33,6 @@ static void tell_end(const struct supervisor *supervisor)
 	}
 }
 
-/* What is not applied is named each time until it is, or is taken back. */
-static void tell_reloaded(const struct supervisor *supervisor, const struct config *config)
-{
-	struct buf changes;
-	struct buf restart;
-
-	buf_init(&changes, 0);
-	buf_init(&restart, 0);
-	config_settings_diff(
-		config_settings(supervisor->config), config_settings(config), &changes);
-	config_settings_restart(
-		config_settings(supervisor->started), config_settings(config), &restart);
-	if (restart.n > 0) {
-		log_warning(NULL, "reloaded", "changes=%s needs_restart=%s",
-			log_quote(buf_slice(&changes)), log_quote(buf_slice(&restart)));
-	} else {
-		log_info(NULL, "reloaded", "changes=%s", log_quote(buf_slice(&changes)));
-	}
-	buf_clear(&restart);
-	buf_clear(&changes);
-}
-
 static bool is_answered(const struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->count; i++) {
@@ -72,7 +50,9 @@ static void end(struct supervisor *supervisor)
 
 	if (reload->refused < supervisor->count) {
 		if (reload->refused == 0) {
-			tell_reloaded(supervisor, reload->config);
+			config_settings_reloaded(config_settings(supervisor->started),
+				config_settings(supervisor->config),
+				config_settings(reload->config));
 		}
 		config_unref(&supervisor->config);
 		supervisor->config = config_ref(reload->config);
