@@ -32,6 +32,7 @@ LOGS = os.path.join(BUILD, "logs")
 SHARED = os.path.isdir(os.path.join(ROOT, "..", "shared"))
 CORES = os.cpu_count() or 1
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+NOTHING_COLLECTED = 5  # pytest's exit code
 
 COVERAGE = os.path.join(BUILD, "coverage")
 # What has no socket, no clock and no log: every line of it can be reached by a test.
@@ -41,6 +42,7 @@ PROGRAM_SECONDS = 300
 SYSTEM_SECONDS = {False: 40 * 60, True: 120 * 60}
 DEMO_SECONDS = 10 * 60
 FUZZ_SECONDS = 20  # a target
+SECOND_TRIES = 3  # more failures than that are no accident
 
 
 class Run:
@@ -271,24 +273,44 @@ def pytest_cases(report):
             yield PASSED, label, ""
 
 
+def pytest_run(run, name, log, *argv, env=None):
+    """Results by test case; an exit that no case explains is one too."""
+    report = os.path.join(run.temp, name + ".xml")
+    code = command(run, ["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider",
+                         "--durations=10", "--junitxml=" + report, *argv], log, SYSTEM_SECONDS[run.full], env)
+    cases = list(pytest_cases(report)) if os.path.exists(report) else []
+    if code not in (0, NOTHING_COLLECTED) and not any(c[0] == FAILED for c in cases):
+        cases.append((FAILED, name, f"exit {code}, build/logs/{log}"))
+    return cases
+
+
+def tried_again(run, name, log, cases, env):
+    """A few failed cases run once more, with nothing beside them, and are named: a busy machine is late at times."""
+    failed = [case for case in cases if case[0] == FAILED]
+    if run.full or len(failed) > SECOND_TRIES or any("::" not in label for _, label, _ in failed):
+        return cases
+    for _, label, note in failed:
+        module, test = label.split("::", 1)
+        second = pytest_run(run, name + "-again", log, f"tests/system/{module.replace('.', '/')}.py::{test}", env=env)
+        if [outcome for outcome, _, _ in second] == [PASSED]:
+            cases[cases.index((FAILED, label, note))] = (PASSED, label, "at the second try; at the first: " + note)
+    return cases
+
+
 def system_step(run, name, env=None):
-    log, report = fresh(name + ".log"), os.path.join(run.temp, name + ".xml")
+    log = fresh(name + ".log")
     paths = [p for n in run.names for p in (n, os.path.join("tests/system", n)) if os.path.exists(os.path.join(ROOT, p))]
     words = [n for n in run.names if not any(p in (n, os.path.join("tests/system", n)) for p in paths)]
-    # Most of them wait most of the time: two files at a time, each whole in one process.  With --full one
-    # at a time, for then ratios of what runs side by side are held to their bound.
-    at_a_time = [] if run.full else ["-n", "2", "--dist", "loadfile"]
-    argv = ["/usr/bin/python3", "-m", "pytest", "-q", "-ra", "--tb=short", "-p", "no:cacheprovider", "--durations=10",
-            *at_a_time,
-            "--junitxml=" + report, *(["-k", " or ".join(words)] if words else []), *(paths or ["tests/system"])]
-    code = command(run, argv, log, SYSTEM_SECONDS[run.full], env)
-    cases = list(pytest_cases(report)) if os.path.exists(report) else []
+    chosen = [*(["-k", " or ".join(words)] if words else []), *(paths or ["tests/system"])]
+    # Most of them wait most of the time: two files at a time, each whole in one process.  Then, alone, those
+    # that hold ratios of what runs side by side to a bound.
+    cases = pytest_run(run, name, log, "-m", "not quiet", "-n", "2", "--dist", "loadfile", *chosen, env=env)
+    cases += pytest_run(run, name + "-quiet", log, "-m", "quiet", *chosen, env=env)
     if not [c for c in cases if c[0] != SKIPPED]:
-        cases.append((FAILED, name, f"ran no test (exit {code})"))
-    elif code != 0 and not any(c[0] == FAILED for c in cases):
-        cases.append((FAILED, name, f"exit {code}, build/logs/{log}"))
+        cases.append((FAILED, name, f"ran no test, build/logs/{log}"))
     if any(c[0] == FAILED for c in cases):
         print(tail(log, 120), flush=True)
+        cases = tried_again(run, name, log, cases, env)
     return cases
 
 
@@ -315,7 +337,7 @@ def step_coverage(run):
     results = build(run, "coverage", "gcc", "-Db_coverage=true", "-Dtests=enabled", "-Doptimization=0", "-Ddebug=true")
     if results[0][0] == FAILED:
         return results
-    short = Run(False, run.names, run.temp)
+    short = Run(False, [], run.temp)
     failed = [r for suite in ("unit", "replay") for r in suite_step(short, suite, COVERAGE) if r[0] == FAILED]
     failed += [r for r in system_step(short, "coverage-system", {"PENGUIN_BUILD": COVERAGE}) if r[0] == FAILED]
     log, summary = fresh("coverage.log"), os.path.join(run.temp, "coverage.json")
@@ -512,8 +534,9 @@ def report(results, times, total):
     for name, seconds in times:
         print(f"  {seconds / 60:6.1f}  {name}")
     print(f"  {total / 60:6.1f}  together")
-    for outcome in (SKIPPED, FAILED):
-        names = [f"  {name}{': ' + note if note else ''}" for o, name, note in results if o == outcome]
+    for outcome in (PASSED, SKIPPED, FAILED):
+        names = [f"  {name}{': ' + note if note else ''}" for o, name, note in results
+                 if o == outcome and (note or o != PASSED)]
         if names:
             print(f"\n{outcome}\n" + "\n".join(names))
     counts = {o: sum(1 for r in results if r[0] == o) for o in (PASSED, FAILED, SKIPPED)}

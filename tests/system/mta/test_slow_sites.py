@@ -5,6 +5,8 @@ import os
 import pytest
 from mtalib import WORLD, Stack
 
+pytestmark = pytest.mark.quiet
+
 SITES = 40
 HEALTHY = 1400
 DEAD = 9 * HEALTHY
