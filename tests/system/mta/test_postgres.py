@@ -310,13 +310,16 @@ def test_fault_F11_env_E6_an_hour_without_postgres(server, rough):
 
 def test_fault_F11_behind_an_hour_jobs_are_claimed_little_by_little(server, rough):
     """What was at hand is sent meanwhile; then a fleet would come for more in one moment."""
-    with rough(world=WORLD + SLOWER, config={**HOUR, "limits": {"jobs": 200, "site_share": "100%"}}) as s:
+    lease = {**HOUR["lease"], "duration": "30s", "autonomy": "10s"}
+    with rough(world=WORLD + SLOWER, config={**HOUR, "lease": lease, "limits": {"jobs": 200, "site_share": "100%"}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(900))
         s.start()
         s.wait(campaign, lambda a: lines(s) > 50)
         server.control("-m", "fast", "stop")
+        gone = time.time()
         wait_for(lambda: stands_still(s, 4))
+        time.sleep(max(0, gone + 12 - time.time()))  # for a while without a lease
         sent, back = lines(s), time.time()
         server.start()
         look_again(s)
