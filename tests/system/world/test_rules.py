@@ -342,7 +342,8 @@ def test_a_script_may_reset_or_go_silent(start):
         assert client.rest() == b"RESET"
 
 
-def test_an_endless_reply_needs_no_memory(start):
+def test_an_endless_reply_needs_no_memory(start, monkeypatch):
+    monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")  # which is no memory of the world's own
     world = start(HOSTS + script('send: "220 hi\\r\\n"', 'expect: ""', 'send: "250-more and more of the same\\r\\n"\n'
                                  "        times: 1000000000", "end: close"))
     with Client(world) as client:
