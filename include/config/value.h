@@ -20,6 +20,9 @@ struct config_rate {
 	int64_t burst;
 };
 
+/* "100/m", "20/30min burst 5", "none"; false when it is no rate, and then nothing is set. */
+bool config_rate_parse(struct slice text, struct config_rate *ret_rate);
+
 /* An address in network order, with the port or the prefix length where its key has one. */
 struct config_address {
 	uint8_t version; /* 4 or 6; 0 = not set */

@@ -244,37 +244,40 @@ static bool read_period(struct slice text, int64_t *ret_us)
 	return time_parse_duration(text, ret_us) && *ret_us > 0;
 }
 
-/* "100/m", "20/30min burst 5", "none" */
-static bool read_rate(const struct value_input *in, void *at)
+bool config_rate_parse(struct slice text, struct config_rate *ret_rate)
 {
 	static const struct slice burst_word = SLICE(" burst ");
-	struct config_rate *rate = at;
-	struct slice rest = in->text;
-	size_t word = slice_search(in->text, burst_word);
+	struct slice rest = text;
+	size_t word = slice_search(text, burst_word);
+	int64_t period_us;
 	uint64_t count;
 	uint64_t burst = 1;
 	struct slice number;
 
-	if (slice_equal_nocase(in->text, SLICE("none"))) {
-		*rate = (struct config_rate){0, 0, 0};
+	if (slice_equal_nocase(text, SLICE("none"))) {
+		*ret_rate = (struct config_rate){0, 0, 0};
 		return true;
 	}
-	if (word < in->text.n) {
-		struct slice behind = slice_trim(slice_from(in->text, word + burst_word.n));
+	if (word < text.n) {
+		struct slice behind = slice_trim(slice_from(text, word + burst_word.n));
 
-		rest = slice_trim(slice_first(in->text, word));
+		rest = slice_trim(slice_first(text, word));
 		if (!slice_number(behind, UINT32_MAX, &burst) || burst == 0) {
 			return false;
 		}
 	}
 	if (!slice_split(&rest, '/', &number) ||
 		!slice_number(slice_trim(number), UINT32_MAX, &count) || count == 0 ||
-		!read_period(slice_trim(rest), &rate->period_us)) {
+		!read_period(slice_trim(rest), &period_us)) {
 		return false;
 	}
-	rate->count = (int64_t)count;
-	rate->burst = (int64_t)burst;
+	*ret_rate = (struct config_rate){(int64_t)count, period_us, (int64_t)burst};
 	return true;
+}
+
+static bool read_rate(const struct value_input *in, void *at)
+{
+	return config_rate_parse(in->text, at);
 }
 
 static void write_rate(const struct config_key *key, struct buf *out, const void *at)

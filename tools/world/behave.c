@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "chance.h"
 #include "pattern.h"
 
 struct behaviour {
@@ -116,20 +117,6 @@ static struct slice make_key(struct behaviour *b, uint32_t per, const struct occ
 	return buf_slice(&b->key);
 }
 
-/* FNV-1a and a final mix: equal on every machine and in every run. */
-static uint64_t draw(uint64_t seed, uint64_t salt, struct slice key)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed * UINT64_C(0x9e3779b97f4a7c15);
-
-	h = (h ^ salt) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < key.n; i++) {
-		h = (h ^ (unsigned char)key.p[i]) * UINT64_C(0x100000001b3);
-	}
-	h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-	return h ^ h >> 31;
-}
-
 static bool counted_hold(struct behaviour *b, struct rule *rule, const struct occasion *o)
 {
 	const struct rule_when *w = &rule->when;
@@ -146,7 +133,7 @@ static bool counted_hold(struct behaviour *b, struct rule *rule, const struct oc
 		salt += count->times;
 	}
 	return span_holds(&w->nth, count->times) &&
-		(w->share_ppm == 0 || draw(b->seed, salt, key) % 1000000 < w->share_ppm) &&
+		(w->share_ppm == 0 || chance_hits(b->seed, salt, key, w->share_ppm)) &&
 		(w->greylist_us == 0 || o->now_us - count->first_us < w->greylist_us);
 }
 

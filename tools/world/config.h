@@ -11,6 +11,7 @@
 #include "behave.h"
 #include "config/problem.h"
 #include "fields.h"
+#include "isp.h"
 #include "names.h"
 
 /* How a host behaves when no rule speaks.  The section `smtp:` has the same keys: the defaults. */
@@ -49,6 +50,8 @@ struct world_config {
 	size_t host_count;
 	struct rule *rules;
 	size_t rule_count;
+	struct isp_settings *models;
+	size_t model_count;
 };
 
 /*

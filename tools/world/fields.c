@@ -12,6 +12,7 @@
 
 #include "base/codec.h"
 #include "base/time.h"
+#include "config/value.h"
 #include "pattern.h"
 
 bool span_holds(const struct span *span, uint64_t value)
@@ -150,6 +151,18 @@ static void read_share(struct reader *reader, const struct config_node *node, ui
 	*ret_ppm = (uint32_t)(percent * 10000 + 0.5);
 }
 
+static void read_rate(
+	struct reader *reader, const struct config_node *node, struct config_rate *ret_rate)
+{
+	if (!config_rate_parse(node->text, ret_rate)) {
+		config_problem_add(reader->problems, node->place,
+			"'%.*s' is not a rate; write it as 100/m, 20/30m burst 5 or none",
+			SHOW(node->text));
+		return;
+	}
+	ret_rate->period_us = (int64_t)((double)ret_rate->period_us * reader->scale);
+}
+
 static void read_flag(struct reader *reader, const struct config_node *node, bool *ret_flag)
 {
 	if (slice_equal(node->text, SLICE("true")) || slice_equal(node->text, SLICE("yes"))) {
@@ -230,6 +243,9 @@ static void read_scalar(
 		break;
 	case FIELD_SHARE:
 		read_share(reader, node, at);
+		break;
+	case FIELD_RATE:
+		read_rate(reader, node, at);
 		break;
 	case FIELD_FLAG:
 		read_flag(reader, node, at);

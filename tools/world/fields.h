@@ -19,6 +19,7 @@ enum field_kind {
 	FIELD_TEXTS,    /* struct texts: a list, or one text */
 	FIELD_DURATION, /* int64_t microseconds, scaled: 20ms, 1h30m */
 	FIELD_NUMBER,   /* uint64_t */
+	FIELD_RATE,     /* struct config_rate, its period scaled: 100/m, 20/30m burst 5 */
 	FIELD_SPAN,     /* struct span: 3, 2-5, 10+ */
 	FIELD_SHARE,    /* uint32_t parts in a million: 2.5% */
 	FIELD_FLAG,     /* bool */

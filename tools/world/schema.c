@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/yaml.h"
 #include "pattern.h"
+#include "schema_isp.h"
 #include "tls.h"
 
 #define NO_WORDS NULL, NULL
@@ -174,13 +175,6 @@ static const struct field rule_fields[] = {
 	{"script", FIELD_OTHER, DEEDS(script), NULL, read_script},
 };
 
-static bool is_reply(struct slice text)
-{
-	return text.n >= 3 && text.p[0] >= '2' && text.p[0] <= '5' && text.p[1] >= '0' &&
-		text.p[1] <= '9' && text.p[2] >= '0' && text.p[2] <= '9' &&
-		(text.n == 3 || text.p[3] == ' ');
-}
-
 static void read_rule(struct reader *reader, const struct config_node *node, void *into)
 {
 	struct rule *rule = into;
@@ -195,7 +189,7 @@ static void read_rule(struct reader *reader, const struct config_node *node, voi
 			UINT32_C(1) << KEY_RECIPIENT;
 	}
 	for (size_t i = 0; i < rule->deeds.reply.count; i++) {
-		if (!is_reply(rule->deeds.reply.at[i])) {
+		if (!schema_is_reply(rule->deeds.reply.at[i])) {
 			config_problem_add(reader->problems, node->place,
 				"'%.*s' is no reply; write a code and a text, such as "
 				"450 4.2.1 try later (raw: sends anything)",
@@ -214,6 +208,13 @@ static void read_rules(struct reader *reader, const struct config_node *node, vo
 
 	config->rules =
 		fields_read_list(reader, node, sizeof(struct rule), read_rule, &config->rule_count);
+}
+
+static void read_models(struct reader *reader, const struct config_node *node, void *at)
+{
+	struct world_config *config = at;
+
+	schema_read_models(reader, node, &config->models, &config->model_count);
 }
 
 static void check_templates(struct reader *reader, const struct config_node *node,
@@ -391,6 +392,7 @@ static const struct field then_fields[] = {
 	{"hosts", FIELD_OTHER, WORLD(config), NULL, read_profiles},
 	{"domains", FIELD_OTHER, WORLD(config), NULL, read_entries},
 	{"rules", FIELD_OTHER, WORLD(config), NULL, read_rules},
+	{"models", FIELD_OTHER, WORLD(config), NULL, read_models},
 };
 
 void schema_read(struct loaded *loaded)

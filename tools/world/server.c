@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "pattern.h"
 #include "session.h"
 
 static void on_connection(struct watch *watch, uint32_t events)
@@ -60,6 +61,30 @@ static struct err site_open(struct site *site, uint16_t *port)
 	return loop_watch(site->server->loop, &site->watch, EPOLLIN);
 }
 
+static void open_models(struct server *server)
+{
+	const struct world_config *config = server->config;
+
+	server->isps = mem_array(config->model_count + 1, sizeof(struct isp *));
+	for (size_t i = 0; i < config->model_count; i++) {
+		server->isps[i] =
+			isp_new(&config->models[i], server->seed, loop_now_us(server->loop));
+	}
+}
+
+/* The first model in the file that speaks of the host. */
+static struct isp *isp_of(const struct server *server, const struct host *host)
+{
+	struct captures captures;
+
+	for (size_t i = 0; i < server->config->model_count; i++) {
+		if (pattern_match(server->config->models[i].host, host->name, &captures)) {
+			return server->isps[i];
+		}
+	}
+	return NULL;
+}
+
 /* Two hosts may share an address: the first one's name is then the server's. */
 struct err server_open(struct server *server, const struct site **ret_site)
 {
@@ -73,11 +98,13 @@ struct err server_open(struct server *server, const struct site **ret_site)
 	server->read_bytes = mem_new(SERVER_READ_BYTES);
 	server->sites = mem_array(config->host_count + 1, sizeof(struct site));
 	server->port = config->smtp_port;
+	open_models(server);
 	for (size_t i = 0; i < config->host_count && !err_is(err); i++) {
 		struct site *site = &server->sites[i];
 
 		site->server = server;
 		site->host = &config->hosts[i];
+		site->isp = isp_of(server, site->host);
 		site->watch.fd = -1;
 		if (map_put(addresses, site->host->address, site) == NULL) {
 			*ret_site = site;
@@ -114,6 +141,10 @@ void server_close(struct server *server)
 	for (size_t i = 0; server->sites != NULL && i < server->config->host_count; i++) {
 		site_close(&server->sites[i]);
 	}
+	for (size_t i = 0; server->isps != NULL && i < server->config->model_count; i++) {
+		isp_free(&server->isps[i]);
+	}
+	mem_free(server->isps);
 	mem_free(server->sites);
 	mem_free(server->read_bytes);
 }

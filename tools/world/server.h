@@ -32,6 +32,8 @@ struct server {
 	struct loop *loop;
 	struct ledger *ledger;
 	struct behaviour *behaviour;
+	struct isp **isps; /* one for each of the configuration's models */
+	uint64_t seed;
 	struct authority *authority;
 	const struct world_config *config;
 	struct site *sites;
@@ -50,6 +52,7 @@ struct site {
 	struct watch watch;
 	struct server *server;
 	const struct host *host;
+	struct isp *isp;     /* whose host it is; NULL = nobody's */
 	SSL_CTX *tls;        /* made when it is first needed */
 	struct map *sources; /* address -> struct source_count */
 };

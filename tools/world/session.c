@@ -82,6 +82,9 @@ static void die(struct session *session, const char *event)
 	log_event(session, event);
 	session->state = SESSION_DEAD;
 	session->count->open--;
+	if (session->known) {
+		isp_closed(session->site->isp, slice_of(session->source));
+	}
 	loop_cancel(server->loop, &session->alarm);
 	loop_unwatch(server->loop, &session->watch);
 	SSL_free(session->ssl);

@@ -78,6 +78,7 @@ struct session {
 	struct server *server;
 	struct site *site;
 	struct source_count *count;
+	bool known; /* to the model of the site's provider, as a connection of this source */
 	uint64_t number;
 	char source[INET_ADDRSTRLEN];
 	SSL *ssl;

@@ -86,6 +86,7 @@ static unsigned send_standard(struct session *session, const char *standard)
 	return code_of(text);
 }
 
+/* What no rule decides is the provider's to say. */
 static void decide(struct session *session, enum phase phase, struct slice recipient)
 {
 	struct talk *talk = &session->talk;
@@ -105,7 +106,12 @@ static void decide(struct session *session, enum phase phase, struct slice recip
 		.now_us = loop_now_us(session->server->loop),
 	};
 
-	(void)behaviour_decide(session->server->behaviour, &occasion, &talk->deeds);
+	if (!behaviour_decide(session->server->behaviour, &occasion, &talk->deeds) &&
+		session->site->isp != NULL) {
+		enum isp_cause cause = isp_decide(session->site->isp, &occasion, &talk->deeds);
+
+		session->known = session->known || (phase == PHASE_CONNECT && cause == ISP_FINE);
+	}
 	session_shape(session, &talk->deeds);
 }
 
@@ -460,6 +466,14 @@ static void judge_message(struct session *session)
 	}
 }
 
+static void tell_provider(struct session *session)
+{
+	if (session->site->isp != NULL) {
+		isp_accepted(session->site->isp, slice_of(session->source), last_recipient(session),
+			loop_now_us(session->server->loop));
+	}
+}
+
 void smtp_dot(struct session *session)
 {
 	struct talk *talk = &session->talk;
@@ -474,6 +488,7 @@ void smtp_dot(struct session *session)
 		limit > 0 && talk->message.size > limit ? "552 5.3.4 message too big" : reply);
 	if (code / 100 == 2 || talk->deeds.accept) {
 		record_message(session);
+		tell_provider(session);
 	}
 	envelope_reset(&talk->envelope);
 }

@@ -192,8 +192,9 @@ static int open_servers(struct world *world)
 
 	server->loop = world->loop;
 	server->config = world->config;
+	server->seed = world->options.seed;
 	server->behaviour =
-		behaviour_new(world->config->rules, world->config->rule_count, world->options.seed);
+		behaviour_new(world->config->rules, world->config->rule_count, server->seed);
 	err = authority_new(world->config->tls_directory, &server->authority);
 	if (err_is(err)) {
 		return complain("cannot make", "the certificate authority", err);
@@ -266,6 +267,41 @@ static void say_ready(const struct world *world)
 	(void)!write(world->options.ready_fd, line, (size_t)n);
 }
 
+struct told_model {
+	struct slice name;
+	bool *first;
+};
+
+static void print_standing(void *owner, struct slice source, const struct isp_standing *standing)
+{
+	const struct told_model *model = owner;
+
+	(void)printf(
+		"%s{\"model\":\"%.*s\",\"source\":\"%.*s\",\"reputation\":%.4f,"
+		"\"sending_days\":%llu,\"today\":%llu,\"accepted\":%llu,\"complaints\":%llu,\"refused\":{",
+		*model->first ? "" : ",", SHOW(model->name), SHOW(source), standing->reputation,
+		(unsigned long long)standing->sending_days, (unsigned long long)standing->today,
+		(unsigned long long)standing->accepted, (unsigned long long)standing->complaints);
+	for (unsigned cause = ISP_FINE + 1; cause < ISP_CAUSES; cause++) {
+		(void)printf("%s\"%s\":%llu", cause > ISP_FINE + 1 ? "," : "",
+			isp_cause_word((enum isp_cause)cause),
+			(unsigned long long)standing->refused[cause]);
+	}
+	(void)fputs("}}", stdout);
+	*model->first = false;
+}
+
+static void print_models(const struct world *world)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < world->config->model_count; i++) {
+		struct told_model model = {world->config->models[i].name, &first};
+
+		isp_each(world->server.isps[i], loop_now_us(world->loop), print_standing, &model);
+	}
+}
+
 static void print_stats(const struct world *world)
 {
 	const struct server_stats *stats = &world->server.stats;
@@ -277,12 +313,14 @@ static void print_stats(const struct world *world)
 		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	(void)printf("{\"messages\":%llu,\"bytes\":%llu,\"connections\":%llu,\"commands\":%llu,"
 		     "\"dns_questions\":%llu,\"user_s\":%ld.%06ld,\"system_s\":%ld.%06ld,"
-		     "\"cpu_us_per_message\":%.1f,\"max_rss_kb\":%ld}\n",
+		     "\"cpu_us_per_message\":%.1f,\"max_rss_kb\":%ld,\"models\":[",
 		(unsigned long long)stats->messages, (unsigned long long)stats->bytes,
 		(unsigned long long)stats->connections, (unsigned long long)stats->commands,
 		(unsigned long long)dns_questions(world->dns), usage.ru_utime.tv_sec,
 		usage.ru_utime.tv_usec, usage.ru_stime.tv_sec, usage.ru_stime.tv_usec,
 		stats->messages > 0 ? cpu_us / (double)stats->messages : 0.0, usage.ru_maxrss);
+	print_models(world);
+	(void)puts("]}");
 }
 
 static struct world_config *read_config(const struct options *options)
