@@ -134,6 +134,8 @@ int erase(struct ctl *ctl);
 int explain(struct ctl *ctl);
 int log_show(struct ctl *ctl);
 int queue_show(struct ctl *ctl);
+int provider_list(struct ctl *ctl);
+int provider_show(struct ctl *ctl);
 int node_list(struct ctl *ctl);
 int node_dead(struct ctl *ctl);
 int verify(struct ctl *ctl);
