@@ -15,12 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "base/peak.h"
 #include "base/time.h"
 #include "classify/classify.h"
 #include "io/loop.h"
@@ -447,12 +447,9 @@ static void run(struct tool *tool)
 	}
 	want(tool);
 	loop_run(tool->loop);
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	printf("{\"count\":%zu,\"delivered\":%zu,\"cpu_us\":%lld,\"wall_us\":%lld,\"rss_kib\":%ld}\n",
+	printf("{\"count\":%zu,\"delivered\":%zu,\"cpu_us\":%lld,\"wall_us\":%lld,\"rss_kib\":%lld}\n",
 		tool->count, tool->delivered, (long long)time_cpu_us(),
-		(long long)(time_monotonic_us() - begun_us), usage.ru_maxrss);
+		(long long)(time_monotonic_us() - begun_us), (long long)peak_memory_kib());
 }
 
 int main(int argc, char **argv)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/peak.h"
 #include "base/time.h"
 #include "dns.h"
 #include "server.h"
@@ -313,12 +314,13 @@ static void print_stats(const struct world *world)
 		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	(void)printf("{\"messages\":%llu,\"bytes\":%llu,\"connections\":%llu,\"commands\":%llu,"
 		     "\"dns_questions\":%llu,\"user_s\":%ld.%06ld,\"system_s\":%ld.%06ld,"
-		     "\"cpu_us_per_message\":%.1f,\"max_rss_kb\":%ld,\"models\":[",
+		     "\"cpu_us_per_message\":%.1f,\"max_rss_kb\":%lld,\"models\":[",
 		(unsigned long long)stats->messages, (unsigned long long)stats->bytes,
 		(unsigned long long)stats->connections, (unsigned long long)stats->commands,
 		(unsigned long long)dns_questions(world->dns), usage.ru_utime.tv_sec,
 		usage.ru_utime.tv_usec, usage.ru_stime.tv_sec, usage.ru_stime.tv_usec,
-		stats->messages > 0 ? cpu_us / (double)stats->messages : 0.0, usage.ru_maxrss);
+		stats->messages > 0 ? cpu_us / (double)stats->messages : 0.0,
+		(long long)peak_memory_kib());
 	print_models(world);
 	(void)puts("]}");
 }
