@@ -8,6 +8,7 @@
  *	on_ready                 greeting, EHLO, STARTTLS, AUTH are done: it may be given work
  *	session_send             MAIL RCPT DATA, pipelined where the host offers it
  *	on_go                    354 came: sign, ask the gate, session_body()
+ *	on_gate                  the body is out, and the dot waits for the gate
  *	session_release          the gate is open: the final dot may leave
  *	on_outcome               exactly one for each session_send()
  *	on_ready | on_closed     may be used again, or not
@@ -57,6 +58,8 @@ struct session_events {
 	void (*on_outcome)(void *owner, struct session *session, const struct evidence *evidence);
 	void (*on_closed)(void *owner, struct session *session, const struct session_end *end);
 	void (*on_gone)(void *owner, struct session *session);
+	/* Only where the gate was not open before; may be NULL. */
+	void (*on_gate)(void *owner, struct session *session);
 };
 
 struct session *session_open(struct loop *loop, const struct session_target *target,

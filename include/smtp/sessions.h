@@ -52,6 +52,7 @@ struct sessions_events {
 	 */
 	bool (*on_ready)(void *owner, struct session *session);
 	void (*on_go)(void *owner, struct session *session);
+	void (*on_gate)(void *owner, struct session *session); /* may be NULL */
 	void (*on_outcome)(void *owner, struct session *session, const struct evidence *evidence);
 	void (*on_unreachable)(void *owner, const struct sessions_failure *failure);
 	void (*on_fewer)(void *owner); /* sessions_count() went down */

@@ -28,7 +28,7 @@ enum {
 };
 
 /* What the owner or the conn has been told already. */
-enum told { TOLD_NOTHING, TOLD_READY, TOLD_GO, TOLD_TLS };
+enum told { TOLD_NOTHING, TOLD_READY, TOLD_GO, TOLD_GATE, TOLD_TLS };
 
 struct session {
 	struct loop *loop;
@@ -110,6 +110,12 @@ static bool meet_need(struct session *s)
 			return false;
 		}
 		s->events->on_go(s->owner, s);
+		return true;
+	case NEED_GATE:
+		if (s->events->on_gate == NULL || !tell(s, TOLD_GATE)) {
+			return false;
+		}
+		s->events->on_gate(s->owner, s);
 		return true;
 	case NEED_TLS:
 		if (tell(s, TOLD_TLS)) {

@@ -345,6 +345,16 @@ static void on_go(void *owner, struct session *session)
 	seat->lane->events->on_go(seat->lane->owner, session);
 }
 
+static void on_gate(void *owner, struct session *session)
+{
+	struct seat *seat = owner;
+	const struct sessions_events *events = seat->lane->events;
+
+	if (events->on_gate != NULL) {
+		events->on_gate(seat->lane->owner, session);
+	}
+}
+
 static void on_outcome(void *owner, struct session *session, const struct evidence *evidence)
 {
 	struct seat *seat = owner;
@@ -399,6 +409,7 @@ static const struct session_events session_events = {
 	.on_input = on_input,
 	.on_ready = on_ready,
 	.on_go = on_go,
+	.on_gate = on_gate,
 	.on_outcome = on_outcome,
 	.on_closed = on_closed,
 	.on_gone = on_gone,

@@ -290,6 +290,12 @@ static void on_go(void *owner, struct session *session)
 	launch_go(delivery_of(session));
 }
 
+static void on_gate(void *owner, struct session *session)
+{
+	(void)owner;
+	launch_gate(delivery_of(session));
+}
+
 /* What the receiver said is pace for the lane, too. */
 static void feed_back(struct outlet *outlet, const struct verdict *verdict, struct slice text)
 {
@@ -486,6 +492,7 @@ const struct sessions_events delivery_events = {
 	.on_input = on_input,
 	.on_ready = on_ready,
 	.on_go = on_go,
+	.on_gate = on_gate,
 	.on_outcome = on_outcome,
 	.on_unreachable = on_unreachable,
 	.on_fewer = on_fewer,

@@ -7,7 +7,8 @@
  *	dot       with the body before it in one write, where that is small
  *
  * Signing is the dearest step of a message; at most 5 ms of it are done a turn, so that
- * timers and sockets stay lively.  A large body goes out while the disk is at work.
+ * timers and sockets stay lively.  A large body goes out while the disk is at work, and may
+ * take minutes: the gate is asked when all of it is out, for a yes of before would be an old one.
  */
 #include "launch.h"
 
@@ -74,6 +75,7 @@ void launch_go(struct delivery *delivery)
 	struct worker *worker = delivery->outlet->worker;
 	bool written;
 
+	delivery->out = false;
 	hand_on(delivery->plan, CELL_SESSION);
 	written = write_down(delivery);
 	hand_off(worker);
@@ -125,6 +127,10 @@ static bool is_small(const struct delivery *delivery)
 /* The intent is durable: if the gate lets it, the dot leaves. */
 static void release(struct delivery *delivery)
 {
+	if (!is_small(delivery) && !delivery->out) {
+		stand_in(delivery, &delivery->outlet->worker->desk.to_drain);
+		return;
+	}
 	if (gate_ask(delivery->plan, true) != GATE_OPEN) {
 		session_abort(delivery->session);
 		return;
@@ -148,6 +154,15 @@ static void launch(struct delivery *delivery)
 		release(delivery);
 	} else {
 		stand_in(delivery, &delivery->outlet->worker->desk.to_release);
+	}
+}
+
+void launch_gate(struct delivery *delivery)
+{
+	delivery->out = true;
+	if (delivery->line == &delivery->outlet->worker->desk.to_drain) {
+		launch_cancel(delivery);
+		release(delivery);
 	}
 }
 
@@ -183,7 +198,8 @@ void launch_release_some(struct worker *worker)
 
 void launch_abort_all(struct worker *worker)
 {
-	struct list *lines[] = {&worker->desk.to_sign, &worker->desk.to_release};
+	struct list *lines[] = {
+		&worker->desk.to_sign, &worker->desk.to_release, &worker->desk.to_drain};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
 		while (lines[i]->count > 0) {

@@ -6,7 +6,8 @@
 
 #include "parts.h"
 
-void launch_go(struct delivery *delivery); /* 354 came */
+void launch_go(struct delivery *delivery);   /* 354 came */
+void launch_gate(struct delivery *delivery); /* a large body is out */
 
 void launch_sign_some(void *owner);              /* a worker; at most 5 ms of it */
 void launch_release_some(struct worker *worker); /* the disk has got more intents */

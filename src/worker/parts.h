@@ -54,6 +54,7 @@ struct desk {
 	struct list spare;      /* without a message, for the next */
 	struct list to_sign;    /* that got their 354 */
 	struct list to_release; /* signed; the disk has not got their intent yet */
+	struct list to_drain;   /* the disk has; their body is on its way */
 	struct timer signing;
 	size_t bytes;   /* of messages, under way and spare */
 	size_t sending; /* deliveries under way */
@@ -142,7 +143,7 @@ struct outlet {
 struct delivery {
 	struct list_link link; /* outlet->deliveries or worker->spare */
 	struct list_link sign; /* on `line` */
-	struct list *line;     /* desk.to_sign or desk.to_release; NULL = it waits for neither */
+	struct list *line;     /* of the desk, that it waits in; NULL = in none */
 	struct outlet *outlet;
 	struct plan *plan;
 	struct session *session;
@@ -153,6 +154,7 @@ struct delivery {
 	char envid[ID_TEXT + 1]; /* the job's id */
 	int64_t started_us;
 	enum failure trouble; /* ours, found after MAIL: overrides what the session says */
+	bool out;             /* all of the body is; nothing of a small one before its dot */
 };
 
 /* plan.c: the memory of jobs at hand */

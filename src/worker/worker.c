@@ -312,6 +312,7 @@ int worker_open(struct loop *loop, const struct config *config,
 	list_init(&worker->desk.spare);
 	list_init(&worker->desk.to_sign);
 	list_init(&worker->desk.to_release);
+	list_init(&worker->desk.to_drain);
 	timer_init(&worker->desk.signing, loop, launch_sign_some, worker);
 	worker->sessions = sessions_new(loop);
 	worker->shape = shape_new();

@@ -113,7 +113,7 @@ static void on_gone(void *owner, struct session *session)
 static void run(struct host *host, struct client *client)
 {
 	static const struct session_events events = {
-		NULL, on_ready, on_go, on_outcome, on_closed, on_gone};
+		NULL, on_ready, on_go, on_outcome, on_closed, on_gone, NULL};
 	static const int64_t patience = 20 * TIME_SECOND_US;
 	const struct session_timeouts timeouts = {patience, patience, patience, patience, patience,
 		patience, patience, patience, patience, patience, patience, patience};
