@@ -149,6 +149,11 @@ void logbook_start(struct worker *worker)
 	replay_start(worker->logbook->replay);
 }
 
+void logbook_on_leased(struct worker *worker)
+{
+	replay_on_leased(worker->logbook->replay);
+}
+
 void logbook_close(struct worker *worker)
 {
 	struct logbook *book = worker->logbook;

@@ -15,6 +15,7 @@
 bool logbook_open(
 	struct worker *worker, const struct config *config, struct slice name, struct buf *why);
 void logbook_start(struct worker *worker); /* reports that; then intake/ begins */
+void logbook_on_leased(struct worker *worker);
 void logbook_close(struct worker *worker); /* copes with half-open */
 
 /* What is at hand (hand.h). */

@@ -8,8 +8,11 @@
  * over finds what became of each.
  *
  * They are reported one after the other, oldest first, and then which job was at hand
- * when the last of them died (hand.c).  Only when Postgres has all of it are the files set
- * aside and the lease asked for: a start without Postgres waits here.
+ * when the last of them died (hand.c).  Only when Postgres has all of it is the lease asked
+ * for: a start without Postgres waits here.  With the lease Postgres hears whose journals were
+ * read, and only then are the files set aside: whoever is not named there passes for lost with
+ * its journal, so that what it had claimed may have been sent.  The cell is kept as long: it
+ * says which intent had no dot.
  */
 #include "replay.h"
 
@@ -219,13 +222,6 @@ static void start_intake(const struct replay *replay)
 
 static void finish(struct replay *replay)
 {
-	struct err err = recover_done(replay->directory, replay->last_number);
-
-	if (err_is(err)) { /* it is read again at the next start, and reported again: no harm */
-		log_warning(NULL, "journal_not_set_aside", "why=%s",
-			log_quote(slice_of(err_text(err))));
-	}
-	cell_begin(logbook_cell(replay->worker), *intake_worker(replay->worker->intake));
 	start_intake(replay);
 	history_free(&replay->history);
 	arena_free(&replay->arena); /* it may be large, and the worker lives long */
@@ -274,6 +270,17 @@ static void on_restored(void *owner)
 	struct replay *replay = owner;
 
 	loop_later(replay->worker->loop, &replay->step);
+}
+
+void replay_on_leased(struct replay *replay)
+{
+	struct err err = recover_done(replay->directory, replay->last_number);
+
+	cell_begin(logbook_cell(replay->worker), *intake_worker(replay->worker->intake));
+	if (err_is(err)) { /* it is read again at the next start, and reported again: no harm */
+		log_warning(NULL, "journal_not_set_aside", "why=%s",
+			log_quote(slice_of(err_text(err))));
+	}
 }
 
 void replay_start(struct replay *replay)

@@ -14,11 +14,11 @@ struct replay;
 /* Reads the directory; NULL with a reason in why where the journal is damaged. */
 struct replay *replay_read(struct worker *worker, struct slice directory, struct buf *why);
 
-/*
- * What Postgres has forgotten comes first (history.h); then reports what was read, sets the
- * files aside, and starts intake/.
- */
+/* What Postgres has forgotten comes first (history.h); then reports what was read, and starts intake/. */
 void replay_start(struct replay *replay);
+
+/* Postgres knows whose journals were read: the files are set aside. */
+void replay_on_leased(struct replay *replay);
 
 /* What becomes of a message whose end nobody knows: the campaign decides. */
 void replay_decide(struct worker *worker, struct attempt *attempt);

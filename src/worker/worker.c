@@ -85,6 +85,7 @@ static void on_leased(void *owner)
 {
 	struct worker *worker = owner;
 
+	logbook_on_leased(worker);
 	worker->events.on_replayed(worker->events.owner);
 }
 

@@ -384,6 +384,41 @@ def test_fault_F24_both_die_together(server, rough):
         s.stop()
 
 
+@pytest.mark.parametrize("policy", ["assume_sent", "hold"])
+def test_fault_F12_killed_again_before_its_lease_it_still_knows_what_was_not_sent(cluster, stack, wire, policy):
+    """The second worker has reported what the first one left, and dies before Postgres knows that it did.  Of what
+    the first had claimed and not begun nobody may believe that it was sent."""
+    full = [True]
+
+    def rule(names):
+        return "53100" if full and "worker_start" in names else None
+
+    with stack(world=WORLD + SLOWER) as s:
+        between = wire(cluster.directory, rule)
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s", policy)
+        s.enqueue(campaign, people(600))
+        s.start()
+        s.wait(campaign, lambda a: lines(s) > 150 and a["leased"] > 4 * CONNECTIONS)
+        s.kill()
+        known = lines(s)
+        s.start(postgres={"dsn": between.dsn(s.dsn)})
+        wait_for(lambda: len(between.did) > 1)
+        s.kill()
+        full.clear()
+        assert lines(s) == known
+        s.start()
+        account = s.wait(campaign)
+        unknown = {row["job_id"] for row in s.attempts(campaign) if row["flags"] & 4 or row["state"] == "in_doubt"}
+        assert len(unknown) <= CONNECTIONS
+        assert account == {k: n for k, n in [("delivered", 600 - len(unknown)), ("in_doubt", len(unknown))]
+                           if n} if policy == "hold" else {"delivered": 600}
+        assert len({line["job"] for line in s.world.ledger()}) >= 600 - len(unknown)
+        assert lines(s) == len({line["job"] for line in s.world.ledger()}), "nothing came twice"
+        s.shop.account(campaign)
+        s.stop()
+
+
 FULL = {"lease": {"autonomy": "1s", "renew": "1s", "ramp": "1s"}, "limits": AT_HAND}
 
 
