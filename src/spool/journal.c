@@ -49,7 +49,8 @@ static void say_reported(void *owner)
 	uint64_t mark = mark_of(journal);
 	uint64_t seq;
 
-	if (mark <= journal->reported) {
+	/* Of a dead journal's intents some have no ticket any more and no end that was written. */
+	if (mark <= journal->reported || segments_dead(journal->segments)) {
 		return;
 	}
 	journal->reported = mark;
@@ -126,7 +127,7 @@ void journal_close(struct journal **journal)
 	*journal = NULL;
 	loop_later_cancel(gone->loop, &gone->turn);
 	say_reported(gone);
-	if (gone->tickets.count == 0) {
+	if (gone->tickets.count == 0 && !segments_dead(gone->segments)) {
 		segments_forget(gone->segments, gone->added);
 	}
 	segments_close(&gone->segments);

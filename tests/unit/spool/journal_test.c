@@ -168,6 +168,24 @@ static void expect(struct bench *b, const char *words)
 	buf_clear(&why);
 }
 
+/* The same of what comes first. */
+static void expect_begin(struct bench *b, const char *words)
+{
+	static const struct recover_events recover_events = {on_owner, on_result, on_doubt};
+	struct recover_report report;
+	struct found found;
+	struct buf why;
+
+	buf_init(&found.words, 0);
+	buf_init(&why, 0);
+	cr_assert(recover_read(slice_of(b->place), &recover_events, &found, &report, &why), "%s",
+		buf_string(&why));
+	cr_assert(slice_starts(buf_slice(&found.words), slice_of(words)), "%s",
+		buf_string(&found.words));
+	buf_clear(&found.words);
+	buf_clear(&why);
+}
+
 Test(journal, has_room_when_its_first_file_is_made)
 {
 	struct bench b;
@@ -552,17 +570,12 @@ Test(journal, room_that_was_kept_is_there_when_all_else_is_full)
 	end(&b);
 }
 
-Test(journal, is_dead_after_a_failed_write_and_says_so_once)
+/* The descriptor of the first file of such a name becomes one that cannot be written. */
+static void break_file(const char *name)
 {
-	struct ticket *intent;
-	struct bench b;
+	int broken = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	int fd;
 
-	begin(&b);
-	turn_until(&b, has_room);
-	intent = intend(&b, 1);
-	cr_assert_not_null(intent);
-	/* The descriptor becomes one that cannot be written. */
 	for (fd = 3; fd < 100; fd++) {
 		char link[64];
 		char target[256];
@@ -570,17 +583,25 @@ Test(journal, is_dead_after_a_failed_write_and_says_so_once)
 
 		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		length = readlink(link, target, sizeof(target) - 1);
-		if (length > 0 && memmem(target, (size_t)length, ".seg", 4) != NULL) {
+		if (length > 0 && memmem(target, (size_t)length, name, strlen(name)) != NULL) {
 			break;
 		}
 	}
 	cr_assert_lt(fd, 100);
-	{
-		int broken = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(dup2(broken, fd), fd);
+	close(broken);
+}
 
-		cr_assert_eq(dup2(broken, fd), fd);
-		close(broken);
-	}
+Test(journal, is_dead_after_a_failed_write_and_says_so_once)
+{
+	struct ticket *intent;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	cr_assert_not_null(intent);
+	break_file(".seg");
 	journal_flush(b.journal);
 	loop_drain(b.loop);
 	cr_assert(journal_dead(b.journal));
@@ -643,5 +664,50 @@ Test(journal, a_torn_header_is_damage_only_where_records_follow)
 	cr_assert_not_null(strstr(buf_string(&why), "its header is damaged"));
 	close(fd);
 	buf_clear(&why);
+	remove_place(b.place);
+}
+
+static bool has_more_room(struct bench *b)
+{
+	return journal_has_room(b->journal);
+}
+
+/* Results that are confirmed at once, until the file with this number is in use. */
+static void fill_up_to(struct bench *b, unsigned number)
+{
+	char draft[128];
+	char next[128];
+
+	/* The next one is begun when this one is entered. */
+	(void)snprintf(next, sizeof(next), "%s/%016x.seg", b->place, number + 1);
+	(void)snprintf(draft, sizeof(draft), "%s/%016x.seg.draft", b->place, number + 1);
+	while (access(draft, F_OK) != 0 && access(next, F_OK) != 0) {
+		struct ticket *none = NULL;
+		struct ticket *ticket = result(b, &none, 200);
+
+		journal_confirm(b->journal, &ticket);
+		turn_until(b, has_more_room);
+	}
+}
+
+Test(journal, one_that_failed_forgets_nothing_that_its_successor_must_know)
+{
+	struct ticket *intent, *ticket;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	fill_up_to(&b, 2);
+	break_file("0000000000000002.seg");
+	ticket = intend(&b, 2);
+	journal_flush(b.journal);
+	cr_assert(journal_dead(b.journal));
+	cr_assert_null(result(&b, &intent, 1), "it is known here, and cannot be written");
+	journal_withdraw(b.journal, &ticket);
+	loop_drain(b.loop);
+	stop(&b);
+	cr_assert_eq(files_with(b.place, ".done"), 0U);
+	expect_begin(&b, "owner 1: doubt 1");
 	remove_place(b.place);
 }
