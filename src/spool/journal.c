@@ -33,6 +33,8 @@ struct journal {
 	uint64_t reported; /* as written last */
 	uint64_t seen;
 	uint64_t seen_said;
+	uint64_t rewound;
+	bool rewound_unsaid;
 };
 
 /* All up to here is reported, or was never to be. */
@@ -238,29 +240,35 @@ static bool add_number(struct journal *journal, unsigned type, uint64_t number)
 	return seq != 0;
 }
 
-static void say_seen(struct journal *journal)
+/* What could not be written yet: there was no room. */
+static void say_the_rest(struct journal *journal)
 {
 	if (journal->seen != journal->seen_said &&
 		add_number(journal, JOURNAL_SEEN, journal->seen)) {
 		journal->seen_said = journal->seen;
+	}
+	if (journal->rewound_unsaid && add_number(journal, JOURNAL_REWOUND, journal->rewound)) {
+		journal->rewound_unsaid = false;
 	}
 }
 
 void journal_seen(struct journal *journal, uint64_t beats)
 {
 	journal->seen = beats;
-	say_seen(journal);
+	say_the_rest(journal);
 }
 
 void journal_rewound(struct journal *journal, uint64_t beats)
 {
 	journal->seen_said = journal->seen; /* it is not so any more */
-	(void)add_number(journal, JOURNAL_REWOUND, beats);
+	journal->rewound = beats;
+	journal->rewound_unsaid = true;
+	say_the_rest(journal);
 }
 
 void journal_flush(struct journal *journal)
 {
-	say_seen(journal);
+	say_the_rest(journal);
 	segments_flush(journal->segments);
 }
 

@@ -711,3 +711,32 @@ Test(journal, one_that_failed_forgets_nothing_that_its_successor_must_know)
 	expect_begin(&b, "owner 1: doubt 1");
 	remove_place(b.place);
 }
+
+Test(journal, that_postgres_has_forgotten_is_written_when_there_is_room)
+{
+	struct recover_seen seen;
+	struct ticket *intents[300];
+	uint64_t records;
+	size_t n = 0;
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	while ((intents[n] = intend(&b, (uint8_t)n)) != NULL) {
+		n++;
+	}
+	for (records = 0; journal_stats(b.journal)->records > records;) {
+		records = journal_stats(b.journal)->records;
+		journal_seen(b.journal, records); /* the smallest there are */
+	}
+	journal_rewound(b.journal, 96);
+	b.room = 0;
+	turn_until(&b, has_room);
+	journal_flush(b.journal);
+	recover_seen(slice_of(b.place), &seen);
+	cr_assert(seen.rewound);
+	for (size_t i = 0; i < n; i++) {
+		journal_withdraw(b.journal, &intents[i]);
+	}
+	end(&b);
+}
