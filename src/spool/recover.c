@@ -258,16 +258,25 @@ static bool read_all(struct reading *r, const struct mapped *files, size_t count
 	return true;
 }
 
-static size_t keep_live(struct spool_file *files, size_t count)
+/*
+ * From the first that is not done on.  One that was done before an older one is read as well:
+ * the power went between their renames, and nothing says which of them lasts.
+ */
+static size_t drop_done(struct spool_file *files, size_t count)
 {
-	size_t kept = 0;
+	size_t first = 0;
+	size_t end = count;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!files[i].done) {
-			files[kept++] = files[i];
-		}
+	while (first < end && files[first].done) {
+		first++;
 	}
-	return kept;
+	while (end > first && files[end - 1].done) {
+		end--;
+	}
+	for (size_t i = first; i < end; i++) {
+		files[i - first] = files[i];
+	}
+	return end - first;
 }
 
 static bool read_directory(struct reading *r)
@@ -285,7 +294,7 @@ static bool read_directory(struct reading *r)
 			r->why, "%.*s: %s", (int)r->directory.n, r->directory.p, err_text(err));
 		return false;
 	}
-	count = r->all ? count : keep_live(files, count);
+	count = r->all ? count : drop_done(files, count);
 	mapped = mem_array(count + 1, sizeof(*mapped));
 	fine = open_files(r, files, count, mapped, &opened) && read_all(r, mapped, opened);
 	r->report->last_number = count > 0 ? files[count - 1].number : 0;

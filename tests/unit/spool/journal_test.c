@@ -712,6 +712,27 @@ Test(journal, one_that_failed_forgets_nothing_that_its_successor_must_know)
 	remove_place(b.place);
 }
 
+/* Names are durable in no order but that of a sync of their directory (POSIX). */
+Test(journal, a_file_that_is_done_before_an_older_one_is_no_hole)
+{
+	struct ticket *intent;
+	char from[128];
+	char to[128];
+	struct bench b;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	fill_up_to(&b, 3);
+	stop(&b);
+	(void)intent;
+	(void)snprintf(from, sizeof(from), "%s/0000000000000002.seg", b.place);
+	(void)snprintf(to, sizeof(to), "%s/0000000000000002.done", b.place);
+	cr_assert_eq(rename(from, to), 0);
+	expect_begin(&b, "owner 1: doubt 1");
+	remove_place(b.place);
+}
+
 Test(journal, that_postgres_has_forgotten_is_written_when_there_is_room)
 {
 	struct recover_seen seen;
