@@ -150,21 +150,37 @@ static void remove_done(struct slice directory, uint64_t number)
 	mem_free(path);
 }
 
+/* So many of the oldest are more than may be kept. */
+static size_t too_many(const struct spool_file *files, size_t count, uint64_t keep_bytes)
+{
+	uint64_t kept = 0;
+
+	while (count > 0) {
+		kept += files[count - 1].done ? files[count - 1].bytes : 0;
+		if (kept > keep_bytes) {
+			return count;
+		}
+		count--;
+	}
+	return 0;
+}
+
+/* Oldest first, and none before an older one: history with a hole is not read. */
 void files_expire(struct slice directory, uint64_t keep_bytes, int64_t keep_us, int64_t wall_us)
 {
 	struct spool_file *files = NULL;
 	size_t count = 0;
-	uint64_t kept = 0;
+	size_t beyond;
 
 	if (err_is(files_list(directory, &files, &count))) {
 		return;
 	}
-	for (size_t i = count; i-- > 0;) {
-		if (!files[i].done) {
-			continue;
+	beyond = too_many(files, count, keep_bytes);
+	for (size_t i = 0; i < count; i++) {
+		if (files[i].done && i >= beyond && files[i].changed_us >= wall_us - keep_us) {
+			break;
 		}
-		kept += files[i].bytes;
-		if (kept > keep_bytes || files[i].changed_us < wall_us - keep_us) {
+		if (files[i].done) {
 			remove_done(directory, files[i].number);
 		}
 	}

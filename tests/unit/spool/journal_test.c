@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/time.h"
@@ -731,6 +732,50 @@ Test(journal, a_file_that_is_done_before_an_older_one_is_no_hole)
 	cr_assert_eq(rename(from, to), 0);
 	expect_begin(&b, "owner 1: doubt 1");
 	remove_place(b.place);
+}
+
+static void make_done(const struct bench *b, unsigned number, time_t age)
+{
+	struct timespec times[2] = {{.tv_sec = time(NULL) - age}, {.tv_sec = time(NULL) - age}};
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%016x.done", b->place, number);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(futimens(fd, times), 0);
+	close(fd);
+}
+
+static bool is_there(const struct bench *b, unsigned number)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%016x.done", b->place, number);
+	return access(path, F_OK) == 0;
+}
+
+/* The clock was wrong when the second was written: history is read as a whole, or not at all. */
+Test(journal, what_is_done_goes_oldest_first_whatever_the_clock_was)
+{
+	struct ticket *intent;
+	struct bench b;
+
+	b = (struct bench){.keep_bytes = 64 << 20};
+	make_place(b.place);
+	make_done(&b, 1, 100000);
+	make_done(&b, 2, 10);
+	make_done(&b, 3, 100000);
+	make_done(&b, 4, 10);
+	start(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	cr_assert_not(is_there(&b, 1));
+	cr_assert(is_there(&b, 2));
+	cr_assert(is_there(&b, 3), "it is between two that are kept");
+	cr_assert(is_there(&b, 4));
+	journal_withdraw(b.journal, &intent);
+	end(&b);
 }
 
 Test(journal, that_postgres_has_forgotten_is_written_when_there_is_room)
