@@ -56,18 +56,23 @@ static int by_number(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-static void add_file(int directory, const char *name, struct spool_file **files, size_t *count)
+/* One that went meanwhile is none; of any other that cannot be looked at, errno is set. */
+static bool add_file(int directory, const char *name, struct spool_file **files, size_t *count)
 {
 	struct spool_file file;
 	struct stat st;
 
-	if (!parse_name(slice_of(name), &file) || fstatat(directory, name, &st, 0) < 0) {
-		return;
+	if (!parse_name(slice_of(name), &file)) {
+		return true;
+	}
+	if (fstatat(directory, name, &st, 0) < 0) {
+		return errno == ENOENT;
 	}
 	file.bytes = (uint64_t)st.st_size;
 	file.changed_us = (int64_t)st.st_mtim.tv_sec * TIME_SECOND_US;
 	*files = mem_grow(*files, *count + 1, sizeof(**files));
 	(*files)[(*count)++] = file;
+	return true;
 }
 
 static DIR *open_directory(struct slice directory)
@@ -85,16 +90,26 @@ struct err files_list(struct slice directory, struct spool_file **ret_files, siz
 {
 	DIR *dir = open_directory(directory);
 	struct spool_file *files = NULL;
+	struct err err = ERR_OK;
 	const struct dirent *entry;
 	size_t count = 0;
 
 	if (dir == NULL) {
 		return err_system();
 	}
-	while ((entry = readdir(dir)) != NULL) {
-		add_file(dirfd(dir), entry->d_name, &files, &count);
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		if (!add_file(dirfd(dir), entry->d_name, &files, &count)) {
+			break;
+		}
+	}
+	if (errno != 0) {
+		err = err_system();
 	}
 	(void)closedir(dir);
+	if (err_is(err)) {
+		mem_free(files);
+		return err;
+	}
 	if (count > 1) {
 		qsort(files, count, sizeof(*files), by_number);
 	}

@@ -421,17 +421,19 @@ void segments_forget(struct segments *segments, uint64_t seq)
 	}
 }
 
-static uint64_t newest_number(struct slice directory)
+/* Behind all that are there: where that cannot be known, one of them would be written over. */
+static void begin_numbers(struct segments *segments)
 {
 	struct spool_file *files = NULL;
 	size_t count = 0;
-	uint64_t newest = 0;
+	struct err err = files_list(segments->settings.directory, &files, &count);
 
-	if (!err_is(files_list(directory, &files, &count)) && count > 0) {
-		newest = files[count - 1].number;
+	if (err_is(err)) {
+		die(segments, err);
+		return;
 	}
+	segments->next_number = count > 0 ? files[count - 1].number + 1 : 1;
 	mem_free(files);
-	return newest;
 }
 
 struct segments *segments_open(struct loop *loop, struct disk *disk,
@@ -450,12 +452,12 @@ struct segments *segments_open(struct loop *loop, struct disk *disk,
 	segments->current.fd = -1;
 	segments->sync_fd = -1;
 	segments->spare_fd = -1;
-	segments->next_number = newest_number(settings->directory) + 1;
 	buf_init(&segments->pending, 0);
 	timer_init(&segments->linger, loop, on_linger, segments);
 	timer_init(&segments->make, loop, make_spare, segments);
 	later_init(&segments->turn, on_turn, segments);
 	files_remove_drafts(settings->directory);
+	begin_numbers(segments);
 	make_spare(segments);
 	return segments;
 }

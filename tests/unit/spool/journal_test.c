@@ -806,3 +806,17 @@ Test(journal, that_postgres_has_forgotten_is_written_when_there_is_room)
 	}
 	end(&b);
 }
+
+/* Its numbers would begin anew, and a file that is there be written over. */
+Test(journal, of_a_directory_that_cannot_be_listed_is_dead)
+{
+	struct bench b = {.keep_bytes = 64 << 20};
+
+	make_place(b.place);
+	remove_place(b.place);
+	start(&b);
+	loop_drain(b.loop);
+	cr_assert(journal_dead(b.journal));
+	cr_assert_eq(b.dead, 1U);
+	stop(&b);
+}
