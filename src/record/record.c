@@ -13,8 +13,9 @@
  * closes by owner, token and membership.  What a lost lease keeps us from filing or
  * closing is somebody else's by now, and the attempts stay as evidence.
  *
- * A transaction that the server refuses is a bug of ours; it is cut in halves until the
- * one thing that it is about stands alone and is left out, with an error in the log.
+ * A transaction whose contents the server refuses is a bug of ours; it is cut in halves until
+ * the one thing that it is about stands alone and is left out, with an error in the log.  Where
+ * it refuses all of us (a right is missing, a table) the round waits until that is mended.
  */
 #include "record_private.h"
 

@@ -291,6 +291,22 @@ static void give_up_filing(struct round *round)
 }
 
 /*
+ * It is one of them that the server does not take: a value, a row that is there, a limit.  All
+ * else that it refuses (a right that is missing, a table that is not there) it would say of
+ * each, and leaving all of them out would be the end of what they say.
+ */
+static bool is_about_contents(struct slice sqlstate)
+{
+	static const struct slice classes[] = {SLICE("21"), SLICE("22"), SLICE("23"), SLICE("54")};
+	bool is = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(classes) && !is; i++) {
+		is = slice_starts(sqlstate, classes[i]);
+	}
+	return is;
+}
+
+/*
  * A bug of ours.  Alone it is left out: an attempt is missing, or a batch stays leased
  * (its token stays known) until this worker is gone and another looks for evidence.
  */
@@ -319,11 +335,23 @@ static void refused(struct record *record, const struct pg_answer *answer)
 /* Its disk is full, it is going down: said once, for it is asked five times a second. */
 static void put_off(struct record *record, const struct pg_answer *answer)
 {
-	if (!record->put_off && answer->sqlstate.n > 0) {
-		record->put_off = true;
+	if (record->put_off || answer->sqlstate.n == 0) {
+		return;
+	}
+	record->put_off = true;
+	if (answer->status == PG_REFUSED) {
+		log_error(NULL, "postgres_refused", "what=report sqlstate=%s text=%s",
+			log_quote(answer->sqlstate), log_quote(answer->text));
+	} else {
 		log_warning(NULL, "postgres_puts_off", "what=report sqlstate=%s text=%s",
 			log_quote(answer->sqlstate), log_quote(answer->text));
 	}
+}
+
+static bool is_for_later(const struct pg_answer *answer)
+{
+	return answer->status == PG_TRY_LATER || answer->status == PG_UNKNOWN ||
+		(answer->status == PG_REFUSED && !is_about_contents(answer->sqlstate));
 }
 
 static void on_report(void *owner, const struct pg_answer *answer)
@@ -334,7 +362,7 @@ static void on_report(void *owner, const struct pg_answer *answer)
 		record_end(record);
 		return;
 	}
-	if (answer->status == PG_TRY_LATER || answer->status == PG_UNKNOWN) {
+	if (is_for_later(answer)) {
 		put_off(record, answer);
 		pg_again(record->pg, answer, AGAIN_US);
 		return;

@@ -447,6 +447,30 @@ def test_fault_F15_the_disk_of_postgres_is_full(cluster, stack, wire):
         s.stop()
 
 
+@pytest.mark.parametrize("state", ["42501", "42P01"])
+def test_fault_F15_what_nobody_may_write_for_a_while_is_not_given_up(cluster, stack, wire, state):
+    """A right was taken away, or a table is not there: the server would refuse each result alone as well."""
+    wrong = []
+
+    def rule(names):
+        return state if wrong and {"report", "retry_file", "batch_close"} & set(names) else None
+
+    with stack(world=WORLD + SLOWER, config=FULL) as s:
+        between = wire(cluster.directory, rule)
+        campaign = s.campaign()
+        s.enqueue(campaign, people(600))
+        s.start(postgres={"dsn": between.dsn(s.dsn)})
+        s.wait(campaign, lambda a: lines(s) > 100)
+        wrong.append(True)
+        sent = lines(s)
+        wait_for(lambda: lines(s) > sent + 20)
+        time.sleep(2)
+        wrong.clear()
+        assert s.check(campaign) == {"delivered": 600}
+        assert {line["job"] for line in s.world.ledger()} == {row["job_id"] for row in s.attempts(campaign)}
+        s.stop()
+
+
 def test_fault_F15_postgres_is_read_only(server, rough):
     with rough(world=WORLD + SLOWER, config=FULL) as s:
         campaign = s.campaign()
