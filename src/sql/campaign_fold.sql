@@ -1,8 +1,9 @@
 -- What waits of a campaign that has ended is counted as cancelled (or, of a finished one, as
 -- expired), some batches a step.  A job that a lost worker or an earlier attempt has brought
--- to an end counts as what it ended as; verify has the same rule.  Of a lost worker's jobs
--- without evidence an attempt says that they ended with the campaign: what their worker, or
--- its journal, reports later is evidence (flag 2) and changes no state.  Repeat until no
+-- to an end counts as what it ended as; verify has the same rule.  One that waits to be tried
+-- again out of doubt may have been sent: it stays in doubt, and an attempt says so.  Of a lost
+-- worker's jobs without evidence one says that they ended with the campaign: what their worker,
+-- or its journal, reports later is evidence (flag 2) and changes no state.  Repeat until no
 -- batch comes back.
 -- $1 tenant_id uuid, $2 campaign_id uuid
 -- $3 stripe int: of the counters
@@ -28,17 +29,20 @@ WITH chosen AS MATERIALIZED (
 	SELECT g.tenant_id, g.campaign_id, g.state, g.size AS n, NULL::uuid AS unheard
 	FROM gone g WHERE NOT g.tried
 	UNION ALL
-	SELECT g.tenant_id, g.campaign_id, coalesce(e.state, g.state), 1,
-		CASE WHEN g.suspect AND e.state IS NULL THEN m.id END
+	SELECT g.tenant_id, g.campaign_id,
+		coalesce(e.state, CASE WHEN e.doubtful THEN 'in_doubt' ELSE g.state END), 1,
+		CASE WHEN (g.suspect OR e.doubtful) AND e.state IS NULL THEN m.id END
 	FROM gone g
 	CROSS JOIN LATERAL unnest(g.jobs) AS m (id)
 	LEFT JOIN LATERAL (
-		SELECT x.state FROM penguin.attempts x
-		WHERE x.tenant_id = g.tenant_id AND x.job_id = m.id AND x.state <> 'retrying'
+		SELECT (array_agg(x.state ORDER BY x.flags & 2, x.id DESC)
+				FILTER (WHERE x.state <> 'retrying'))[1] AS state,
+			bool_or(x.flags & 16 <> 0) AS doubtful
+		FROM penguin.attempts x
+		WHERE x.tenant_id = g.tenant_id AND x.job_id = m.id
 			AND x.id >= (lpad(to_hex(greatest((extract(epoch FROM g.since) * 1000)::bigint
 				- 86400000, 0)), 12, '0') || '70008000000000000000')::uuid
-		ORDER BY x.flags & 2, x.id DESC
-		LIMIT 1) e ON true
+		OFFSET 0) e ON true
 	WHERE g.tried
 ), noted AS (
 	INSERT INTO penguin.attempts (tenant_id, id, job_id, campaign_id, attempt_no, state, reply, at)

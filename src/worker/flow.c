@@ -138,6 +138,17 @@ static void begin(struct worker *worker, struct job *job)
 	}
 }
 
+/* Suppressed; or in doubt, where an attempt before may have been delivered. */
+static void skip_suppressed(struct worker *worker, const struct claimed *claimed)
+{
+	struct job *job = claimed->job;
+	struct pins pins = {0};
+	bool doubt = job->doubt || (pins_parse(job->keys, &pins) && pins.doubt);
+
+	record_skip(worker->record, job, doubt ? OUTCOME_IN_DOUBT : OUTCOME_SUPPRESSED,
+		claimed->reason);
+}
+
 static void leave(struct worker *worker, const struct claimed *claimed)
 {
 	int64_t not_before_us =
@@ -161,7 +172,7 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 			hand_off(worker);
 			break;
 		case JOB_SUPPRESSED:
-			record_skip(worker->record, job, OUTCOME_SUPPRESSED, claimed[i].reason);
+			skip_suppressed(worker, &claimed[i]);
 			break;
 		case JOB_DONE:
 			record_known(worker->record, job, claimed[i].state);

@@ -98,8 +98,10 @@ void plan_give_back(struct plan **take, int64_t wait_us, struct slice tag)
 	plan_free(take);
 }
 
+/* Of one that may have been sent before nobody may say that it was not. */
 void plan_skip(struct plan **take, enum outcome state, struct slice reason)
 {
+	state = (*take)->job->doubt ? OUTCOME_IN_DOUBT : state;
 	record_skip((*take)->worker->record, (*take)->job, state, reason);
 	plan_free(take);
 }

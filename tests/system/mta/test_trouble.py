@@ -2,6 +2,7 @@
 import json
 import time
 
+import pytest
 from mtalib import WORLD
 from penguin import uuid7
 
@@ -128,6 +129,30 @@ rules:
         s.start()
         assert s.wait(late) == {"in_doubt": 1}
         assert {line["recipient"] for line in s.world.ledger()} == {"ann@d1.test", "bob@d2.test", "eve@d3.test"}
+        s.stop()
+
+
+SUPPRESS = "INSERT INTO penguin.suppressions (tenant_id, address, stream, reason) VALUES (%s, 'ann@d1.test', '*', 'unsubscribe')"
+
+
+@pytest.mark.parametrize("end", ["campaign_cancel", "campaign_finish", "suppressed"])
+def test_smtp_R2_a_doubt_that_is_not_tried_again_is_not_said_to_be_unsent(stack, end):
+    """The receiver took it and its answer was lost; before the next attempt nobody wants it sent any more."""
+    rule = "\nrules:\n  - at: dot\n    nth: 1\n    accept: true\n    then: reset\n"
+    with stack(world=WORLD + rule, config={"retry": {"first": "4s", "max": "4s"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        s.wait(campaign, lambda a: a == {"retrying": 1})
+        if end == "suppressed":
+            s.shop.session.query(SUPPRESS, s.shop.tenant)
+        else:
+            s.shop.session.run(end, s.shop.tenant, campaign, "enough")
+        assert s.check(campaign) == {"in_doubt": 1}
+        assert s.attempts(campaign)[-1]["state"] == "in_doubt"
+        (told,) = s.shop.session.run("doubt_list", s.shop.tenant, campaign, 10)
+        assert s.shop.session.run("doubt_end", s.shop.tenant, told["job_id"], "delivered", "they said so", 0)
+        assert s.check(campaign) == {"delivered": 1}
         s.stop()
 
 
