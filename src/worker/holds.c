@@ -1,8 +1,8 @@
 /*
  * Holds, suppressions and evidence at hand.  Suppressions, campaign states and evidence are
  * checked in SQL when a job is claimed; only those committed since then matter here, so two
- * generations of half an hour each are kept and the older is dropped: no job is at
- * hand longer than a lease.
+ * generations of half an hour or more are kept.  The older is dropped when no job is at hand any
+ * more that was claimed before the newer began: one may wait for hours, where a site gets few.
  *
  * When something becomes forbidden, jobs that wait for it are given back at once;
  * when it is allowed again, all lanes look at their queues.
@@ -20,6 +20,7 @@
 
 #define GENERATION_US (1800 * TIME_SECOND_US)
 #define LOOK_US TIME_SECOND_US
+#define LINGERS_US (60 * TIME_SECOND_US) /* before it is looked at again whether they are gone */
 
 struct hold {
 	enum hold_kind kind;
@@ -48,7 +49,9 @@ struct holds {
 	struct map *campaigns[GENERATIONS]; /* that do not run, by campaign_key: a state's word */
 	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
 	struct map *ends[GENERATIONS];      /* by job_key: struct end */
-	struct later look;                  /* evidence came: whose jobs wait here? */
+	size_t at_hand[GENERATIONS];        /* plans, by when they were claimed */
+	unsigned generation;
+	struct later look; /* evidence came: whose jobs wait here? */
 	struct timer rotate;
 	struct timer expire;
 };
@@ -110,10 +113,28 @@ static void on_rotate(void *owner)
 {
 	struct holds *holds = owner;
 
+	if (holds->at_hand[OLDER] > 0) {
+		timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + LINGERS_US);
+		return;
+	}
 	generations_rotate(holds->campaigns, keep_mark);
 	generations_rotate(holds->recent, drop);
 	generations_rotate(holds->ends, drop);
+	holds->at_hand[OLDER] = holds->at_hand[NEWER];
+	holds->at_hand[NEWER] = 0;
+	holds->generation++;
 	timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + GENERATION_US);
+}
+
+void holds_enter(struct holds *holds, struct plan *plan)
+{
+	plan->generation = holds->generation;
+	holds->at_hand[NEWER]++;
+}
+
+void holds_leave(struct holds *holds, const struct plan *plan)
+{
+	holds->at_hand[plan->generation == holds->generation ? NEWER : OLDER]--;
 }
 
 static void add_key(struct buf *out, const struct hold_key *key)

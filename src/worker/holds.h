@@ -12,6 +12,10 @@
 struct holds *holds_new(struct worker *worker);
 void holds_free(struct holds **holds);
 
+/* A job is at hand, and is no more: what was heard meanwhile is known as long. */
+void holds_enter(struct holds *holds, struct plan *plan);
+void holds_leave(struct holds *holds, const struct plan *plan);
+
 /* The feed events of intake/. */
 void holds_on_suppression(void *owner, const struct id *tenant, struct slice address,
 	struct slice stream, int64_t until_db_us);

@@ -110,6 +110,7 @@ struct plan {
 	unsigned units;        /* of the credit, that it takes up */
 	struct slice vars;     /* its own: they may be large, and go before the claim does */
 	unsigned again;        /* times it was put back without an attempt */
+	unsigned generation;   /* of what was heard when it was claimed (holds.h) */
 	struct ticket *intent; /* written down: about to be sent; NULL = not */
 	struct id attempt_id;  /* that the intent has; zero = none */
 	uint8_t token_key;

@@ -26,6 +26,7 @@ struct plan *plan_new(struct worker *worker, struct job *job)
 	load_add(plan->tenant_load, plan->units);
 	permits_know(worker->permits, plan_tenant(plan));
 	plan->window = permits_count(worker->permits, job);
+	holds_enter(worker->holds, plan);
 	job->plan = plan;
 	worker->at_hand++;
 	return plan;
@@ -44,6 +45,7 @@ void plan_free(struct plan **plan)
 	load_drop(&gone->tenant_load, gone->units);
 	load_drop(&gone->site_load, gone->units);
 	permits_uncount(worker->permits, &gone->window);
+	holds_leave(worker->holds, gone);
 	permits_let_go(worker->permits, gone->units, gone->vars.n);
 	mem_free((char *)(uintptr_t)gone->vars.p);
 	content_unref(&gone->content);
