@@ -214,7 +214,19 @@ static bool read_owner(struct reading *r, const struct mapped *files, size_t cou
 	return fine;
 }
 
-/* One without a record was never used, whatever became of its header. */
+/*
+ * An incarnation whose power went before its first record lasted: it had claimed, perhaps, and
+ * no dot of it can have left, so it is one that was read.
+ */
+static bool begins_owner(const struct mapped *mapped)
+{
+	struct segment_header header;
+	unsigned version;
+
+	return segment_header_read(mapped->bytes, &header, &version) && header.first_seq == 1;
+}
+
+/* One without a record says nothing more, whatever became of its header. */
 static bool open_files(struct reading *r, const struct spool_file *files, size_t count,
 	struct mapped *ret_mapped, size_t *ret_count)
 {
@@ -226,7 +238,7 @@ static bool open_files(struct reading *r, const struct spool_file *files, size_t
 		if (!map_file(r->directory, &files[i], mapped)) {
 			return complain(r, mapped, err_text(err_system()));
 		}
-		if (has_no_record(mapped->bytes)) {
+		if (has_no_record(mapped->bytes) && !begins_owner(mapped)) {
 			unmap(mapped);
 			continue;
 		}

@@ -820,3 +820,25 @@ Test(journal, of_a_directory_that_cannot_be_listed_is_dead)
 	cr_assert_eq(b.dead, 1U);
 	stop(&b);
 }
+
+/* Who is not named passes for lost with its journal, and what it had claimed for perhaps sent. */
+Test(journal, names_an_incarnation_whose_first_record_was_lost_with_the_power)
+{
+	static const char zeros[4096];
+	struct ticket *intent;
+	char path[128];
+	struct bench b;
+	int fd;
+
+	begin(&b);
+	turn_until(&b, has_room);
+	intent = intend(&b, 1);
+	cr_assert_not_null(intent);
+	stop(&b);
+	(void)snprintf(path, sizeof(path), "%s/0000000000000001.seg", b.place);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(pwrite(fd, zeros, sizeof(zeros), 4096), (ssize_t)sizeof(zeros));
+	close(fd);
+	expect(&b, "owner 1:");
+	remove_place(b.place);
+}
