@@ -5,17 +5,22 @@
  */
 #include "line.h"
 
-static void move(struct line *line, size_t from, size_t to)
-{
-	struct turn turn = line->turns[from];
+#include <string.h>
 
-	for (; from > to; from--) {
-		line->turns[from] = line->turns[from - 1];
-	}
-	for (; from < to; from++) {
-		line->turns[from] = line->turns[from + 1];
-	}
-	line->turns[to] = turn;
+/* Those between close up behind the one who goes. */
+static void to_front(struct line *line, size_t at)
+{
+	struct turn turn = line->turns[at];
+
+	memmove(line->turns + 1, line->turns, at * sizeof(turn));
+	line->turns[0] = turn;
+}
+
+static void leave(struct line *line, size_t at)
+{
+	line->count--;
+	memmove(line->turns + at, line->turns + at + 1,
+		(line->count - at) * sizeof(line->turns[0]));
 }
 
 /* The one that rests longest gives up its place: it is found again when it can be served. */
@@ -29,8 +34,7 @@ static void make_room(struct line *line, int64_t now_us)
 		}
 	}
 	if (line->turns[last].due_us > now_us) {
-		move(line, last, line->count - 1);
-		line->count--;
+		leave(line, last);
 	}
 }
 
@@ -53,7 +57,7 @@ const struct id *line_call(struct line *line, int64_t now_us)
 {
 	for (size_t i = 0; i < line->count; i++) {
 		if (line->turns[i].due_us <= now_us) {
-			move(line, i, 0);
+			to_front(line, i);
 			return &line->turns[0].tenant;
 		}
 	}
@@ -62,14 +66,15 @@ const struct id *line_call(struct line *line, int64_t now_us)
 
 void line_leave(struct line *line)
 {
-	move(line, 0, line->count - 1);
-	line->count--;
+	leave(line, 0);
 }
 
 void line_return(struct line *line, int64_t due_us)
 {
-	line->turns[0].due_us = due_us;
-	move(line, 0, line->count - 1);
+	struct turn turn = {line->turns[0].tenant, due_us};
+
+	leave(line, 0);
+	line->turns[line->count++] = turn;
 }
 
 int64_t line_due_us(const struct line *line)
