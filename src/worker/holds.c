@@ -274,12 +274,17 @@ static void look_for_ends(void *owner)
 	outlet_pick_all(holds->worker, pick_ended, holds);
 }
 
+static void on_identity(void *owner, struct slice source)
+{
+	holds_apply_source(owner, source);
+}
+
 struct holds *holds_new(struct worker *worker)
 {
 	struct holds *holds = MEM_NEW(struct holds);
 
 	holds->worker = worker;
-	holds->identities = identities_new(worker);
+	holds->identities = identities_new(worker, on_identity, holds);
 	holds->holds = map_new();
 	generations_open(holds->campaigns);
 	generations_open(holds->recent);

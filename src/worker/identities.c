@@ -8,8 +8,8 @@
  * are not right must not be used silently.  A DNS that does not answer is not held
  * against a source.
  *
- * A source may be held by an operator at the same time: holds.c asks here, so that the
- * end of the one is not taken for the end of the other.
+ * A source may be held by an operator at the same time: whoever is told of it (holds.c)
+ * asks for both, so that the end of the one is not taken for the end of the other.
  */
 #include "identities.h"
 
@@ -18,7 +18,6 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "equipment.h"
-#include "holds.h"
 #include "preflight/preflight.h"
 #include "sources.h"
 
@@ -34,6 +33,8 @@ struct identities {
 	struct equipment *equipment;
 	struct map *verdicts; /* by source: char *, why receivers will not like it, or "" */
 	struct timer timer;
+	void (*on_told)(void *owner, struct slice source);
+	void *owner;
 };
 
 static void on_due(void *owner)
@@ -41,11 +42,14 @@ static void on_due(void *owner)
 	identities_look(owner);
 }
 
-struct identities *identities_new(struct worker *worker)
+struct identities *identities_new(
+	struct worker *worker, void (*on_told)(void *owner, struct slice source), void *owner)
 {
 	struct identities *identities = MEM_NEW(struct identities);
 
 	identities->worker = worker;
+	identities->on_told = on_told;
+	identities->owner = owner;
 	identities->verdicts = map_new();
 	timer_init(&identities->timer, worker->loop, on_due, identities);
 	return identities;
@@ -138,7 +142,7 @@ static void note(struct identities *identities, const struct finding *finding)
 	buf_clear(&why);
 }
 
-/* Shaping hears it, what waits at a source that is out goes elsewhere, and all lanes look. */
+/* Our owner hears it, what waits at a source that is out goes elsewhere, and all lanes look. */
 static void apply(struct identities *identities)
 {
 	struct worker *worker = identities->worker;
@@ -148,7 +152,7 @@ static void apply(struct identities *identities)
 		struct slice name = slice_of(sources->items[i]->name);
 		const struct source *source = shape_find_source(worker->shape, name);
 
-		holds_apply_source(worker->holds, name);
+		identities->on_told(identities->owner, name);
 		if (source != NULL && identities_fault(identities, name) != NULL) {
 			outlet_leave_source(worker, source);
 		}

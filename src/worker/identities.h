@@ -8,7 +8,9 @@
 
 struct identities;
 
-struct identities *identities_new(struct worker *worker);
+/* on_told: for each source, when a look begins and when it has ended. */
+struct identities *identities_new(
+	struct worker *worker, void (*on_told)(void *owner, struct slice source), void *owner);
 void identities_free(struct identities **identities);
 
 /* Looks at all sources of the configuration that is in force: at the start, after a reload. */
