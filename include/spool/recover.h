@@ -18,8 +18,12 @@
 
 /* Any may be NULL. */
 struct recover_events {
-	/* Each incarnation that wrote, oldest first; what follows is of it. */
-	void (*on_owner)(void *owner, const struct segment_header *header);
+	/*
+	 * Each incarnation that wrote, oldest first; what follows is of it.  damage: NULL, or
+	 * where the first place is of which something was on the disk and cannot be read: what
+	 * it had claimed may have been sent with nothing here that says so.
+	 */
+	void (*on_owner)(void *owner, const struct segment_header *header, const char *damage);
 	/* A result: the entry lives for the call, and so in the next. */
 	void (*on_result)(void *owner, const struct entry *entry);
 	/* An intent without an end: the dot may have left. */
@@ -29,13 +33,14 @@ struct recover_events {
 struct recover_report {
 	uint64_t last_number; /* of the files that were read; 0 = none */
 	uint64_t records;
-	uint64_t torn; /* the last file of an incarnation ended in a record that was not whole */
+	uint64_t torn;    /* incarnations that end in what was cut before it was on the disk */
+	uint64_t damaged; /* ... of which something is lost that was on it */
 };
 
 /*
- * Goes over all segments that are not done.  False where one is damaged before its end,
- * or of a newer version; why names the file, the place and what to do.  Nothing that was
- * read before is taken back.
+ * Goes over all segments that are not done, and on behind what is damaged.  False where one
+ * cannot be opened, or is of a newer version; why names the file and what to do.  Nothing
+ * that was read before is taken back.
  */
 MUST_USE bool recover_read(struct slice directory, const struct recover_events *events, void *owner,
 	struct recover_report *ret_report, struct buf *why);

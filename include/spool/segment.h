@@ -6,7 +6,9 @@
  *	u32  CRC-32C of all that follows in the record
  *	u32  octets of payload
  *	u64  sequence number: one more than that of the record before
- *	u16  type, u16 zero
+ *	u16  type
+ *	u16  how many numbers before its own the newest record was that was on the disk for sure
+ *	     when this one was added; 0 = nothing is said of that, 65535 = that many or more
  *	     payload, then zeros to a multiple of 4
  *
  * Numbers are little-endian.  A length of zero where a record would begin is the end;
@@ -50,6 +52,7 @@ struct segment_record {
 	uint64_t seq;
 	unsigned type;
 	struct slice payload;
+	unsigned behind; /* the second u16 */
 };
 
 /* What a record of so much payload takes. */
@@ -71,5 +74,8 @@ enum segment_step {
 
 void segment_reader_init(struct segment_reader *reader, struct slice bytes, uint64_t first_seq);
 enum segment_step segment_next(struct segment_reader *reader, struct segment_record *ret_record);
+
+/* Behind a place that cannot be read: to the next whole record of this file.  False: there is none. */
+bool segment_skip(struct segment_reader *reader);
 
 #endif

@@ -280,10 +280,14 @@ static const struct {
 	[INSPECT_TORN] = {"torn",
 		"nothing: a crash leaves that, and so does a worker that is writing", false},
 	[INSPECT_DAMAGED] = {"damaged",
-		"penguin-mta starts when the file is out of the directory; what is in it and "
-		"Postgres was not told may be sent again",
+		"look at the disk; penguin-mta goes on with what can be read, and flags the rest as "
+		"possible duplicates; it starts without a file whose header is damaged when that "
+		"is out of the directory",
 		true},
-	[INSPECT_MISSING] = {"missing", "put the files back, or move this one away as well", true},
+	[INSPECT_MISSING] = {"missing",
+		"put the files back; without them penguin-mta goes on and flags what it does not "
+		"know as possible duplicates",
+		true},
 	[INSPECT_NEWER] = {"newer", "use the penguinctl and the penguin-mta of that version", true},
 	[INSPECT_UNREADABLE] = {"unreadable",
 		"run this as root or as the user that penguin-mta runs as", true},

@@ -1,10 +1,10 @@
 /*
- * Where recover.c stops at damage, this goes on: each file is read up to what cannot be
- * read, and the next again from its beginning.  A torn end is told when it is known
- * whether another file of the same incarnation follows: then it is damage.
+ * Tells each place that recover.c passes over, and more of what stands around it.  A torn
+ * end is told when it is known whether another file of the same incarnation follows: then
+ * it is damage.
  *
- * A record that is whole behind one that is not tells more than a write that was cut, too;
- * it is looked for at every place where one may begin.
+ * That a record is whole behind one that is not is told as damage in any case, also where a
+ * power cut may have left it: recover.c knows more, and somebody who looks wants to see it.
  */
 #include "spool/inspect.h"
 
@@ -25,7 +25,6 @@ struct looking {
 	uint64_t seq;     /* ... that the next must begin with */
 	char *torn;       /* ... and ended in half a record; NULL = it did not */
 	uint64_t torn_at;
-	bool torn_in_middle; /* whole records stand behind it */
 };
 
 static const char *const words[] = {
@@ -70,35 +69,11 @@ static void settle(struct looking *l, bool last)
 	if (!last) {
 		trouble(l, INSPECT_DAMAGED, l->torn, l->torn_at,
 			"a record in the middle is damaged");
-	} else if (l->torn_in_middle) {
-		trouble(l, INSPECT_DAMAGED, l->torn, l->torn_at,
-			"a record is damaged, and whole ones stand behind it");
 	} else {
 		trouble(l, INSPECT_TORN, l->torn, l->torn_at, "the last record is not whole");
 	}
 	mem_free(l->torn);
 	l->torn = NULL;
-}
-
-static bool has_whole_behind(const struct segment_reader *reader)
-{
-	struct segment_record record;
-
-	for (size_t at = reader->at + 4; at + SEGMENT_RECORD_BYTES < reader->bytes.n; at += 4) {
-		struct numbers in = {.rest = slice_from(reader->bytes, at)};
-		struct segment_reader there = {.bytes = reader->bytes, .at = at};
-		uint32_t length;
-
-		(void)numbers_u32(&in);
-		length = numbers_u32(&in);
-		there.seq = numbers_u64(&in);
-		if (length > 0 && length <= SEGMENT_PAYLOAD_MAX && there.seq > reader->seq &&
-			there.seq - reader->seq < reader->bytes.n &&
-			segment_next(&there, &record) == SEGMENT_RECORD) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static bool has_entry(unsigned type)
@@ -138,17 +113,25 @@ static void read_records(struct looking *l, const char *path, struct slice bytes
 	struct segment_record record;
 	enum segment_step step;
 	size_t at = SEGMENT_HEADER_BYTES;
+	bool more;
 
 	segment_reader_init(&reader, bytes, first);
-	while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
-		tell_record(l, path, at, &record);
-		at = reader.at;
-	}
-	l->seq = reader.seq;
+	do {
+		while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
+			tell_record(l, path, at, &record);
+			at = reader.at;
+		}
+		l->seq = reader.seq;
+		more = segment_skip(&reader);
+		if (more) {
+			trouble(l, INSPECT_DAMAGED, path, at,
+				"a record is damaged, and whole ones stand behind it");
+			at = reader.at;
+		}
+	} while (more);
 	if (step == SEGMENT_TORN) {
 		l->torn = mem_string(path);
 		l->torn_at = reader.at;
-		l->torn_in_middle = has_whole_behind(&reader);
 	}
 }
 

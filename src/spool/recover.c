@@ -3,9 +3,12 @@
  * which intents have an end, then for what is left of them.  Each file is mapped, so a
  * million records cost their pages and a small index of open intents.
  *
- * Only the last file of an incarnation may end in half a record: each file was synced
- * before the next began.  A hole anywhere else is damage, which nobody may pass over in
- * silence.
+ * A place that cannot be read is passed over: whole records behind it are read as well.
+ * A power cut leaves such places in what was not synced yet, and only there: no dot has
+ * left whose intent they may have held.  So it is damage, which nobody may pass over in
+ * silence, where a later record was written when the place was on the disk already, or
+ * where another file of the same incarnation follows, since each was synced before the next
+ * began.  Whoever does not sync (spool.sync: off) says nothing of that: all is damage then.
  */
 #include "spool/recover.h"
 
@@ -35,6 +38,13 @@ struct index {
 	uint64_t reported;
 };
 
+/* Records that are not to be read. */
+struct hole {
+	const struct mapped *file; /* NULL = there is none */
+	size_t at;
+	uint64_t seq; /* of the first */
+};
+
 struct reading {
 	struct slice directory;
 	const struct recover_events *events;
@@ -42,9 +52,10 @@ struct reading {
 	struct recover_report *report;
 	struct buf *why;
 	struct index index;
-	uint64_t seq; /* that the next file of this incarnation must begin with */
-	bool torn;    /* the file that was read last ended in half a record */
-	bool all;     /* whatever Postgres was told */
+	uint64_t seq;      /* that the next file of this incarnation must begin with */
+	struct hole hole;  /* the first one of which it is not known yet what it is */
+	struct buf damage; /* says where the first one is */
+	bool all;          /* whatever Postgres was told */
 };
 
 static bool map_file(
@@ -163,55 +174,87 @@ static void tell_record(struct reading *r, const struct segment_record *record)
 	}
 }
 
-/* One pass over one file, whose end may be torn if it is the last.  False where it is damaged. */
-static bool walk(struct reading *r, const struct mapped *mapped, bool last,
+static void call_damage(struct reading *r)
+{
+	const struct mapped *file = r->hole.file;
+
+	if (file != NULL && r->damage.n == 0) {
+		buf_add_format(&r->damage, "%.*s/%016" PRIx64 "%s at offset %zu",
+			(int)r->directory.n, r->directory.p, file->number,
+			file->done ? ".done" : ".seg", r->hole.at);
+	}
+	r->hole.file = NULL;
+}
+
+/* Was what is in the hole on the disk when this record was added? */
+static void judge_hole(struct reading *r, const struct segment_record *record)
+{
+	if (r->hole.file != NULL &&
+		(record->behind == 0 || record->seq - record->behind >= r->hole.seq)) {
+		call_damage(r);
+	}
+}
+
+static void note_hole(struct reading *r, const struct hole *hole)
+{
+	if (r->hole.file == NULL) {
+		r->hole = *hole;
+	}
+}
+
+/* One pass over what can be read of one file. */
+static void walk(struct reading *r, const struct mapped *mapped,
 	void (*visit)(struct reading *r, const struct segment_record *record))
 {
 	struct segment_reader reader;
 	struct segment_record record;
 	enum segment_step step;
+	struct hole hole;
+	bool more;
 
 	segment_reader_init(&reader, mapped->bytes, mapped->header.first_seq);
-	while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
-		visit(r, &record);
-	}
-	r->seq = reader.seq;
-	r->torn = step == SEGMENT_TORN;
-	if (r->torn && !last) {
-		return complain(r, mapped, "a record in the middle is damaged");
-	}
-	return true;
+	do {
+		while ((step = segment_next(&reader, &record)) == SEGMENT_RECORD) {
+			judge_hole(r, &record);
+			visit(r, &record);
+		}
+		r->seq = reader.seq;
+		hole = (struct hole){mapped, reader.at, reader.seq};
+		more = segment_skip(&reader);
+		if (more || step == SEGMENT_TORN) {
+			note_hole(r, &hole);
+		}
+	} while (more);
 }
 
-static bool walk_all(struct reading *r, const struct mapped *files, size_t count,
+static void walk_all(struct reading *r, const struct mapped *files, size_t count,
 	void (*visit)(struct reading *r, const struct segment_record *record))
 {
+	r->hole.file = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && files[i].header.first_seq != r->seq) {
-			return complain(
-				r, &files[i], "records between it and the file before are missing");
+			note_hole(r, &(struct hole){&files[i], 0, r->seq});
 		}
-		if (!walk(r, &files[i], i + 1 == count, visit)) {
-			return false;
-		}
+		call_damage(r); /* a file follows */
+		walk(r, &files[i], visit);
 	}
-	return true;
 }
 
 /* All files of one incarnation. */
-static bool read_owner(struct reading *r, const struct mapped *files, size_t count)
+static void read_owner(struct reading *r, const struct mapped *files, size_t count)
 {
-	bool fine;
-
 	r->index = (struct index){.ended = map_new()};
-	fine = walk_all(r, files, count, index_record);
-	r->report->torn += r->torn;
-	if (fine && r->events->on_owner != NULL) {
-		r->events->on_owner(r->owner, &files[0].header);
+	buf_init(&r->damage, 0);
+	walk_all(r, files, count, index_record);
+	r->report->torn += r->hole.file != NULL;
+	r->report->damaged += r->damage.n > 0;
+	if (r->events->on_owner != NULL) {
+		r->events->on_owner(r->owner, &files[0].header,
+			r->damage.n > 0 ? buf_string(&r->damage) : NULL);
 	}
-	fine = fine && walk_all(r, files, count, tell_record);
+	walk_all(r, files, count, tell_record);
 	map_free(&r->index.ended);
-	return fine;
+	buf_clear(&r->damage);
 }
 
 /*
@@ -252,7 +295,7 @@ static bool open_files(struct reading *r, const struct spool_file *files, size_t
 	return true;
 }
 
-static bool read_all(struct reading *r, const struct mapped *files, size_t count)
+static void read_all(struct reading *r, const struct mapped *files, size_t count)
 {
 	size_t from = 0;
 
@@ -262,12 +305,9 @@ static bool read_all(struct reading *r, const struct mapped *files, size_t count
 		while (to < count && id_equal(files[to].header.owner, files[from].header.owner)) {
 			to++;
 		}
-		if (!read_owner(r, files + from, to - from)) {
-			return false;
-		}
+		read_owner(r, files + from, to - from);
 		from = to;
 	}
-	return true;
 }
 
 /*
@@ -308,7 +348,10 @@ static bool read_directory(struct reading *r)
 	}
 	count = r->all ? count : drop_done(files, count);
 	mapped = mem_array(count + 1, sizeof(*mapped));
-	fine = open_files(r, files, count, mapped, &opened) && read_all(r, mapped, opened);
+	fine = open_files(r, files, count, mapped, &opened);
+	if (fine) {
+		read_all(r, mapped, opened);
+	}
 	r->report->last_number = count > 0 ? files[count - 1].number : 0;
 	for (size_t i = 0; i < opened; i++) {
 		unmap(&mapped[i]);
@@ -355,7 +398,8 @@ static void seen_in(struct slice bytes, struct recover_seen *ret_seen)
 		return; /* recover_read() says what is wrong with it */
 	}
 	segment_reader_init(&reader, bytes, header.first_seq);
-	while (segment_next(&reader, &record) == SEGMENT_RECORD) {
+	while (segment_next(&reader, &record) == SEGMENT_RECORD ||
+		(segment_skip(&reader) && segment_next(&reader, &record) == SEGMENT_RECORD)) {
 		if (record.type == JOURNAL_SEEN || record.type == JOURNAL_REWOUND) {
 			*ret_seen = (struct recover_seen){
 				.owner = header.owner,

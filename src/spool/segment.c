@@ -94,7 +94,7 @@ void segment_record_add(struct buf *out, const struct segment_record *record)
 	number_add32(out, (uint32_t)record->payload.n);
 	number_add64(out, record->seq);
 	number_add16(out, (uint16_t)record->type);
-	number_add16(out, 0);
+	number_add16(out, (uint16_t)record->behind);
 	buf_add(out, record->payload);
 	if (out->spoiled) {
 		return;
@@ -128,7 +128,7 @@ enum segment_step segment_next(struct segment_reader *reader, struct segment_rec
 	}
 	*ret_record = (struct segment_record){.seq = numbers_u64(&in)};
 	ret_record->type = numbers_u16(&in);
-	(void)numbers_u16(&in);
+	ret_record->behind = numbers_u16(&in);
 	ret_record->payload = numbers_bytes(&in, length);
 	if (ret_record->seq != reader->seq) {
 		return SEGMENT_TORN;
@@ -136,4 +136,35 @@ enum segment_step segment_next(struct segment_reader *reader, struct segment_rec
 	reader->seq++;
 	reader->at += segment_record_size(length);
 	return SEGMENT_RECORD;
+}
+
+/* Of a record that would begin there; zero in what was never written, which is most of it. */
+static uint32_t length_at(const struct segment_reader *reader, size_t at)
+{
+	uint32_t little;
+
+	memcpy(&little, reader->bytes.p + at + 4, sizeof(little));
+	return le32toh(little);
+}
+
+bool segment_skip(struct segment_reader *reader)
+{
+	for (size_t at = reader->at + 4; at + SEGMENT_RECORD_BYTES < reader->bytes.n; at += 4) {
+		struct segment_reader found = {.bytes = reader->bytes, .at = at};
+		struct numbers in = {.rest = slice_from(reader->bytes, at + 8)};
+		struct segment_reader there;
+		struct segment_record record;
+
+		if (length_at(reader, at) == 0) {
+			continue;
+		}
+		found.seq = numbers_u64(&in);
+		there = found;
+		if (found.seq > reader->seq && found.seq - reader->seq < reader->bytes.n &&
+			segment_next(&there, &record) == SEGMENT_RECORD) {
+			*reader = found;
+			return true;
+		}
+	}
+	return false;
 }

@@ -356,9 +356,18 @@ static bool make_place(struct segments *segments, uint64_t size)
 	return !segments_dead(segments) && enter_file(segments);
 }
 
+/* With the record that comes: how many would be lost with the power. */
+static unsigned unsynced(const struct segments *segments)
+{
+	uint64_t n = segments->marks.added + 1 - segments->marks.durable;
+
+	return !segments->settings.sync ? 0 : (unsigned)(n < UINT16_MAX ? n : UINT16_MAX);
+}
+
 static uint64_t add(struct segments *segments, unsigned type, struct slice payload)
 {
-	struct segment_record record = {segments->marks.added + 1, type, payload};
+	struct segment_record record = {
+		segments->marks.added + 1, type, payload, unsynced(segments)};
 
 	if (!make_place(segments, segment_record_size(payload.n))) {
 		return 0;

@@ -257,8 +257,9 @@ static void take(struct history *history, const struct entry *entry, bool doubt)
 	history->kept++;
 }
 
-static void on_owner(void *owner, const struct segment_header *header)
+static void on_owner(void *owner, const struct segment_header *header, const char *damage)
 {
+	(void)damage; /* the ordinary replay tells it, where it matters */
 	((struct history *)owner)->reading = header->owner;
 }
 
@@ -272,10 +273,11 @@ static void on_doubt(void *owner, const struct entry *entry)
 	take(owner, entry, true);
 }
 
-static void on_incarnation(void *owner, const struct segment_header *header)
+static void on_incarnation(void *owner, const struct segment_header *header, const char *damage)
 {
 	struct history *history = owner;
 
+	(void)damage;
 	map_put(history->owners, id_slice(&header->owner), history);
 }
 

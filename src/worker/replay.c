@@ -43,6 +43,7 @@ struct incarnation {
 	struct left **last;
 	size_t results;
 	size_t doubts;
+	bool damaged;
 };
 
 struct replay {
@@ -61,7 +62,21 @@ struct replay {
 	uint64_t last_number;
 };
 
-static void on_owner(void *owner, const struct segment_header *header)
+/* Nobody knows all that it did: it counts as lost, and not as one whose journal was read. */
+static void tell_damage(const struct segment_header *header, const char *damage)
+{
+	char worker[ID_TEXT + 1];
+
+	id_text(header->owner, worker);
+	log_error(NULL, "journal_damaged", "worker=%s first=%s text=%s", worker,
+		log_quote(slice_of(damage)),
+		log_quote(SLICE("what is there cannot be read and was on the disk: all that this "
+				"worker had claimed and nothing is known of is taken for a "
+				"possible duplicate; look at the disk; 'penguinctl spool list' "
+				"names all places")));
+}
+
+static void on_owner(void *owner, const struct segment_header *header, const char *damage)
 {
 	struct replay *replay = owner;
 	struct incarnation *incarnation = arena_get(replay->arena, sizeof(*incarnation));
@@ -72,6 +87,10 @@ static void on_owner(void *owner, const struct segment_header *header)
 	replay->last = &incarnation->next;
 	replay->now = incarnation;
 	replay->count++;
+	if (damage != NULL) {
+		incarnation->damaged = true;
+		tell_damage(header, damage);
+	}
 }
 
 /* The batch that others of this incarnation have named already: they are filed together. */
@@ -214,7 +233,9 @@ static void start_intake(const struct replay *replay)
 	size_t n = 0;
 
 	for (const struct incarnation *i = replay->first; i != NULL; i = i->next) {
-		ids[n++] = i->id;
+		if (!i->damaged) {
+			ids[n++] = i->id;
+		}
 	}
 	intake_start(replay->worker->intake, ids, n);
 	mem_free(ids);

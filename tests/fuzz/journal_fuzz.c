@@ -131,7 +131,8 @@ static void add_record(struct script *script, unsigned type)
 	} else if (type != JOURNAL_WITHDRAWN && type != JOURNAL_REPORTED) {
 		add_entry(&payload, written->number);
 	}
-	segment_record_add(file, &(struct segment_record){script->seq, type, buf_slice(&payload)});
+	segment_record_add(
+		file, &(struct segment_record){script->seq, type, buf_slice(&payload), 0});
 	buf_clear(&payload);
 	script->records_count++;
 	script->seq++;
@@ -199,8 +200,9 @@ static void remove_all(const struct script *script)
 	}
 }
 
-static void on_owner(void *owner, const struct segment_header *header)
+static void on_owner(void *owner, const struct segment_header *header, const char *damage)
 {
+	must(damage == NULL || ((struct told *)owner)->script->damaged);
 	((struct told *)owner)->owner = header->owner.bytes[0];
 }
 

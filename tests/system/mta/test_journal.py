@@ -130,6 +130,50 @@ def test_fault_F13_a_lost_disk_makes_what_was_held_a_possible_duplicate(stack):
         s.stop()
 
 
+def journal_of(directory):
+    command = [MTA.parent / "penguinctl", "spool", "show", "--json", directory]
+    return [json.loads(line) for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()]
+
+
+def spoil(directory, row):
+    """One bit of a record's payload."""
+    (file,) = [path for path in directory.glob("*.seg") if path.stat().st_size > row["offset"] and any(path.read_bytes()[4096:4116])]
+    with open(file, "r+b") as segment:
+        segment.seek(row["offset"] + 24)
+        octet = segment.read(1)[0]
+        segment.seek(row["offset"] + 24)
+        segment.write(bytes([octet ^ 4]))
+
+
+@pytest.mark.parametrize("sync", ["on", "off"])
+def test_a_flipped_bit_in_the_journal_is_told_and_costs_what_is_in_that_record(stack, sync):
+    """Intent and result of one message are gone; what stands behind them is known all the same."""
+    with stack(world=WORLD + SLOW, config={**FEW, "spool": {"sync": sync == "on"}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(100, 1))
+        s.start(report={"interval": "30s"})
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 40)
+        s.kill()
+        known = s.world.ledger()
+        directory = s.directory / "spool" / "w0"
+        written = journal_of(directory)
+        job = known[10]["job"]
+        gone = [row for row in written if row.get("job_id") == job]
+        assert [row["type"] for row in gone] == ["intent", "result"]
+        for row in gone:
+            spoil(directory, row)
+        s.start(report={"interval": "500ms"})
+        assert s.wait(campaign) == {"delivered": 100}
+        count = taken(s)
+        assert len(count) == 100 and count[job] == 2, "nobody could know"
+        twice = {job for job, n in count.items() if n > 1}
+        assert twice <= flagged(s, campaign)
+        assert len(twice) <= 2, "it, and what was open at the end"
+        assert "journal_damaged" in s.log_text()
+        s.shop.account(campaign)
+        s.stop()
+
+
 @pytest.mark.parametrize("policy", ["assume_sent", "hold"])
 def test_fault_F13_where_nothing_may_come_twice_a_lost_disk_ends_what_was_held(stack, policy):
     """Five seconds of sending are at hand at most, and the rest of the campaign knows nothing of it."""

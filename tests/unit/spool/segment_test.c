@@ -28,9 +28,10 @@ static void add_three(struct buf *out)
 
 	memset(large, 'x', sizeof(large));
 	add_header(out);
-	segment_record_add(out, &(struct segment_record){100, 1, SLICE("a")});
-	segment_record_add(out, &(struct segment_record){101, 2, SLICE("abcd")});
-	segment_record_add(out, &(struct segment_record){102, 3, slice_make(large, sizeof(large))});
+	segment_record_add(out, &(struct segment_record){100, 1, SLICE("a"), 0});
+	segment_record_add(out, &(struct segment_record){101, 2, SLICE("abcd"), 0});
+	segment_record_add(
+		out, &(struct segment_record){102, 3, slice_make(large, sizeof(large)), 0});
 }
 
 static size_t count(struct slice bytes, enum segment_step *ret_last)
@@ -162,8 +163,34 @@ Test(segment, a_record_of_another_number_is_not_of_this_file)
 
 	buf_init(&out, 0);
 	add_header(&out);
-	segment_record_add(&out, &(struct segment_record){99, 1, SLICE("old")});
+	segment_record_add(&out, &(struct segment_record){99, 1, SLICE("old"), 0});
 	segment_reader_init(&reader, buf_slice(&out), 100);
 	cr_assert_eq(segment_next(&reader, &record), SEGMENT_TORN);
+	buf_clear(&out);
+}
+
+/* Behind a damaged one the next whole one is found, and what each says of the disk. */
+Test(segment, what_stands_behind_a_damaged_record_is_found)
+{
+	struct segment_reader reader;
+	struct segment_record record;
+	struct buf out;
+
+	buf_init(&out, 0);
+	add_header(&out);
+	segment_record_add(&out, &(struct segment_record){100, 1, SLICE("a"), 1});
+	segment_record_add(&out, &(struct segment_record){101, 1, SLICE("bb"), 65535});
+	segment_record_add(&out, &(struct segment_record){102, 1, SLICE("ccc"), 0});
+	out.p[SEGMENT_HEADER_BYTES + segment_record_size(1) + SEGMENT_RECORD_BYTES] ^= 1;
+	segment_reader_init(&reader, buf_slice(&out), 100);
+	cr_assert_eq(segment_next(&reader, &record), SEGMENT_RECORD);
+	cr_assert_eq(record.behind, 1U);
+	cr_assert_eq(segment_next(&reader, &record), SEGMENT_TORN);
+	cr_assert(segment_skip(&reader));
+	cr_assert_eq(segment_next(&reader, &record), SEGMENT_RECORD);
+	cr_assert_eq(record.seq, 102U);
+	cr_assert_eq(record.behind, 0U);
+	cr_assert(slice_equal(record.payload, SLICE("ccc")));
+	cr_assert_not(segment_skip(&reader), "the end");
 	buf_clear(&out);
 }
