@@ -85,6 +85,8 @@ struct intake_events {
 	 * us.  Each is greater than those before, unless Postgres has forgotten some.
 	 */
 	void (*on_beat)(void *owner, int64_t beats, bool live);
+	/* The greatest of these numbers, whoever brought it. */
+	int64_t (*beats)(void *owner);
 	/*
 	 * An older worker of another machine has our node's name: two would take each other
 	 * for themselves.  Nothing may be sent any more.

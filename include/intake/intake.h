@@ -88,6 +88,14 @@ void intake_batch_over(struct intake *intake, struct batch *batch);
 /* A copy that lives as long as the batch's claim; the same text again costs nothing. */
 struct slice intake_keep(struct batch *batch, struct slice text);
 
+/*
+ * The connection to Postgres is gone, or there again: maybe to another server, which knows
+ * less.  The lease is renewed, and nothing is claimed until the others have found out what
+ * it knows.
+ */
+void intake_on_away(struct intake *intake);
+void intake_on_back(struct intake *intake);
+
 /* Room came: look now instead of at the next poll. */
 void intake_hurry(struct intake *intake);
 

@@ -40,6 +40,7 @@ struct record_settings {
 	void (*on_confirmed)(void *owner, void *receipt);
 	/* As in intake/: the number of each report that is committed.  NULL: it gets none. */
 	void (*on_beat)(void *owner, int64_t beats, bool live);
+	int64_t (*beats)(void *owner);
 	void *owner;
 };
 

@@ -422,8 +422,7 @@ static void claim(struct intake *intake)
 		pg_item_bool(request, claimer->asked[i].careful);
 	}
 	pg_array_end(request);
-	intake_statement(request, SQL_WORKER_BEAT);
-	pg_add_id(request, &intake->lease.worker);
+	lease_add_beat(intake, request);
 	claimer->claiming = true;
 	intake_ask(intake, &request, POLL_WAIT_US, on_claimed, NULL);
 }
@@ -449,7 +448,8 @@ static void look(void *owner)
 	if (claimer->stopped && !claimer->claiming) {
 		tell_quiet(claimer);
 	}
-	if (count == 0 || claimer->claiming || claimer->stopped || !intake_live(intake)) {
+	if (count == 0 || claimer->claiming || claimer->stopped || caution_waits(intake) ||
+		!intake_live(intake)) {
 		return;
 	}
 	unsigned *grants = mem_array(count, sizeof(grants[0]));

@@ -128,6 +128,7 @@ struct intake *intake_open(struct loop *loop, struct pg *pg, const struct intake
 	feeds_open(intake);
 	chores_open(intake);
 	lease_open(intake);
+	caution_open(intake);
 	addresses_open(intake);
 	return intake;
 }
@@ -183,6 +184,7 @@ void intake_free(struct intake **intake)
 	*intake = NULL;
 	i->gone = true;
 	timer_stop(&i->lease.renew);
+	timer_stop(&i->caution.ask);
 	timer_stop(&i->addresses.ask);
 	timer_stop(&i->claimer.poll);
 	timer_stop(&i->feeds.timer);

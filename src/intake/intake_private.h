@@ -33,6 +33,21 @@ struct lease {
 	uint64_t differing; /* whose settings differ, as told last: a hash; 0 = nobody's */
 };
 
+/* Whether what waits may have been sent by others (caution.c). */
+enum caution_state {
+	CAUTION_NONE,
+	CAUTION_AWAY,  /* there is no connection */
+	CAUTION_START, /* it has just begun: who has something to tell is waited for */
+	CAUTION_BACK,  /* ... and who is not known to be there again */
+};
+
+struct caution {
+	enum caution_state state;
+	int64_t since_us; /* CLOCK_BOOTTIME: of CAUTION_BACK */
+	bool told;        /* that it waits */
+	struct timer ask;
+};
+
 /* What came with one claim: one memory for all of it (claim.c). */
 struct claim {
 	struct list_link link;
@@ -125,6 +140,7 @@ struct intake {
 	struct intake_events events;
 	void *owner;
 	struct lease lease;
+	struct caution caution;
 	struct addresses addresses;
 	struct claimer claimer;
 	struct feeds feeds;
@@ -153,6 +169,9 @@ bool intake_try_again(const struct pg_answer *answer, const char *what);
 
 int intake_stripe(const struct intake *intake); /* of the counters */
 
+/* SQL_WORKER_BEAT as the next statement of a request. */
+void lease_add_beat(const struct intake *intake, struct pg_request *request);
+
 /* Tells the owner the number that SQL_WORKER_BEAT gave; of one that knows us no more too. */
 void lease_beat(struct intake *intake, const struct pg_answer *answer, size_t statement);
 
@@ -161,6 +180,10 @@ bool peers_look(struct intake *intake, const struct pg_answer *answer, size_t st
 
 void lease_open(struct intake *intake);
 void lease_clear(struct intake *intake);
+
+void caution_open(struct intake *intake);
+void caution_start(struct intake *intake); /* the lease is there */
+bool caution_waits(const struct intake *intake);
 
 void addresses_open(struct intake *intake);
 void addresses_start(struct intake *intake); /* the lease is there */

@@ -83,6 +83,13 @@ void intake_fence(struct intake *intake)
 	intake->events.on_fenced(intake->owner);
 }
 
+void lease_add_beat(const struct intake *intake, struct pg_request *request)
+{
+	intake_statement(request, SQL_WORKER_BEAT);
+	pg_add_id(request, &intake->lease.worker);
+	pg_add_number(request, intake->events.beats(intake->owner));
+}
+
 void lease_beat(struct intake *intake, const struct pg_answer *answer, size_t statement)
 {
 	bool known = pg_rows(answer, statement) > 0;
@@ -126,9 +133,9 @@ static bool on_renewed(struct intake *intake, const struct pg_answer *answer, vo
 
 static void renew(struct intake *intake)
 {
-	struct pg_request *request = intake_request(SQL_WORKER_BEAT);
+	struct pg_request *request = pg_request_new();
 
-	pg_add_id(request, &intake->lease.worker);
+	lease_add_beat(intake, request);
 	intake_statement(request, SQL_HEARTBEAT);
 	pg_add_id(request, &intake->lease.worker);
 	pg_add_number(request, intake->settings.lease_us);
@@ -174,6 +181,7 @@ static bool on_started(struct intake *intake, const struct pg_answer *answer, vo
 	set_clock(intake, pg_number(answer, START_FEED, 0, 1));
 	feeds_start(intake, pg_text(answer, START_FEED, 0, 0));
 	addresses_start(intake);
+	caution_start(intake);
 	claimer_start(intake);
 	chores_start(intake);
 	if (intake->events.on_leased != NULL) {

@@ -406,6 +406,7 @@ void round_send(struct record *record)
 	if (record->settings.on_beat != NULL) {
 		pg_statement(request, sql_statements[SQL_WORKER_BEAT].text);
 		pg_add_id(request, &record->settings.worker);
+		pg_add_number(request, record->settings.beats(record->settings.owner));
 	}
 	record->asked_us = loop_now_us(record->loop);
 	pg_send(record->pg, &request, 0, on_report, record);

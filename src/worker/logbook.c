@@ -102,6 +102,11 @@ void logbook_on_beat(void *owner, int64_t beats, bool live)
 	}
 }
 
+int64_t logbook_beats(void *owner)
+{
+	return (int64_t)((struct worker *)owner)->logbook->seen;
+}
+
 static void before_writes(void *owner)
 {
 	journal_flush(((struct worker *)owner)->logbook->journal);

@@ -47,6 +47,7 @@ void logbook_withdraw(struct plan *plan);
  * ends, to begin anew with what its journal has.
  */
 void logbook_on_beat(void *owner, int64_t beats, bool live);
+int64_t logbook_beats(void *owner);
 
 /* record/ has it confirmed. */
 void logbook_on_confirmed(void *owner, void *receipt);

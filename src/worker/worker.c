@@ -41,7 +41,7 @@ static void on_pg_up(void *owner)
 
 	log_info(NULL, "postgres_up", "%s", "");
 	if (worker->intake != NULL) {
-		intake_renew(worker->intake); /* it may be another server, and know less */
+		intake_on_back(worker->intake); /* it may be another server, and know less */
 	}
 	away_on_back(worker->away);
 }
@@ -50,6 +50,9 @@ static void on_pg_down(void *owner, struct slice why)
 {
 	struct worker *worker = owner;
 
+	if (worker->intake != NULL) {
+		intake_on_away(worker->intake);
+	}
 	away_on_lost(worker->away);
 	log_warning(NULL, "postgres_down", "why=%s", log_quote(why));
 }
@@ -111,6 +114,7 @@ static const struct intake_events intake_events = {
 	.on_hold = holds_on_hold,
 	.on_evidence = holds_on_evidence,
 	.on_beat = logbook_on_beat,
+	.beats = logbook_beats,
 	.on_rival = on_rival,
 	.on_address = sources_on_address,
 	.on_leased = on_leased,
@@ -216,6 +220,7 @@ static void open_record(struct worker *worker, const struct config *config)
 		.on_batch_over = on_batch_over,
 		.on_confirmed = logbook_on_confirmed,
 		.on_beat = logbook_on_beat,
+		.beats = logbook_beats,
 		.owner = worker,
 	};
 

@@ -230,6 +230,13 @@ static void on_evidence(void *owner, const struct id *tenant, const struct id *j
 	print("evidence", NULL, slice_of(outcome_word(state)));
 }
 
+/* Nothing is forgotten here. */
+static int64_t no_beats(void *owner)
+{
+	(void)owner;
+	return 0;
+}
+
 static void on_beat(void *owner, int64_t beats, bool live)
 {
 	(void)owner;
@@ -392,6 +399,7 @@ static void open_all(struct cli *cli, const char *dsn)
 		.on_hold = on_hold,
 		.on_evidence = on_evidence,
 		.on_beat = on_beat,
+		.beats = no_beats,
 		.on_rival = on_rival,
 		.on_fenced = on_fenced,
 	};

@@ -3,12 +3,14 @@ import collections
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
 import psycopg2
 import pytest
 from mtalib import ROOT, WORLD, Stack
+from nodelib import Node
 
 pytestmark = pytest.mark.alone
 
@@ -221,3 +223,44 @@ def test_fault_F22_a_promoted_standby_that_lagged_sends_nothing_twice(servers, t
         assert len({row["job_id"] for row in s.attempts(campaign) if row["state"] == "delivered"}) == 200
         s.shop.account(campaign)
         s.stop()
+
+
+def test_fault_F22_another_node_waits_until_the_first_has_told(servers, tmp_path):
+    """A has sent what the standby knows nothing of, and stands still when that is promoted: B comes back first."""
+    one, other = servers(), servers()
+    other.follow(one)
+    dsn = f"host={one.directory},{other.directory} user=postgres dbname=postgres target_session_attrs=read-write"
+    with Stack(dsn, tmp_path, world=WORLD + SLOW, config=CONFIG) as s, Node(s, "b", "127.0.5.2") as b:
+        s.alone = b.alone = True
+        campaign = s.campaign()
+        b.start()
+        s.start()
+        until(lambda: one.execute("SELECT count(*) FROM penguin.workers") == [(2,)])
+        for node in (s, b):
+            node.mta.send_signal(signal.SIGSTOP)
+        s.enqueue(campaign, people(200))
+        replicated = one.execute("SELECT pg_current_wal_flush_lsn()")[0][0]
+        until(lambda: other.execute(f"SELECT pg_last_wal_replay_lsn() >= '{replicated}'") == [(True,)])
+        other.lag()
+        s.mta.send_signal(signal.SIGCONT)
+        until(lambda: sum(row["state"] == "delivered" for row in s.attempts(campaign)) >= 50)
+        s.mta.send_signal(signal.SIGSTOP)
+        known = len(s.attempts(campaign))
+        s.shop.session.close()
+        one.control("stop", "-m", "immediate")
+        other.control("promote")
+        reconnect(s)
+        assert len(s.attempts(campaign)) < known
+        b.mta.send_signal(signal.SIGCONT)
+        time.sleep(3)
+        s.mta.send_signal(signal.SIGCONT)
+        assert s.mta.wait(30) == 75
+        s.log.close()
+        time.sleep(1)
+        s.start()
+        assert s.wait(campaign) == {"delivered": 200}
+        count = taken(s)
+        assert len(count) == 200 and set(count.values()) == {1}
+        s.shop.account(campaign)
+        s.stop()
+        b.stop()

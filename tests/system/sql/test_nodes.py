@@ -14,13 +14,31 @@ def members(worker, batches):
 
 
 def test_each_beat_is_greater_and_says_whether_it_lives(shop, worker):
-    beats = [worker.session.run("worker_beat", worker.id)[0] for _ in range(3)]
+    beats = [worker.session.run("worker_beat", worker.id, 0)[0] for _ in range(3)]
     assert [(b["beats"], b["live"]) for b in beats] == [(2, True), (3, True), (4, True)]
     assert worker.session.run("worker_beats", worker.id) == [{"beats": 4}]
     assert worker.session.run("worker_kill", [worker.id], 10**9) == [], "it was heard of"
     assert worker.session.run("worker_kill", [worker.id], 0) == [{"id": worker.id}]
-    assert [(b["beats"], b["live"]) for b in worker.session.run("worker_beat", worker.id)] == [(5, False)]
-    assert worker.session.run("worker_beat", str(uuid.uuid4())) == []
+    assert [(b["beats"], b["live"]) for b in worker.session.run("worker_beat", worker.id, 4)] == [(5, False)]
+    assert worker.session.run("worker_beat", str(uuid.uuid4()), 7) == []
+
+
+def test_who_finds_that_something_is_forgotten_is_waited_for_until_it_has_told(database, shop, worker):
+    other = Worker(database, "w2")
+
+    def untold(back_us):
+        return [(row["name"], row["telling"]) for row in other.session.run("worker_untold", other.id, back_us)]
+
+    assert untold(0) == [("w1", False)] and not untold(10**9), "it was heard of a moment ago"
+    worker.session.run("worker_beat", worker.id, 1)
+    assert not untold(10**7) and not untold(None), "it has found nothing"
+    worker.session.run("worker_beat", worker.id, 9)
+    worker.session.run("worker_beat", worker.id, 9)
+    assert untold(10**9) == untold(None) == [("w1", True)]
+    assert not worker.session.run("worker_untold", worker.id, None), "not itself"
+    again = Worker(database, "w1")
+    again.session.run("worker_replace", again.id, "node", "w1", [worker.id], "m1")
+    assert not untold(10**9), "whoever came after it has told"
 
 
 def test_peers_are_the_others_that_live(database, shop, worker):

@@ -11,7 +11,7 @@ APP_STATEMENTS = ("enqueue_jobs", "campaign_create", "campaign_start", "campaign
                   "suppression_add", "suppression_lift", "job_show", "attempt_list", "accounting")
 MTA_STATEMENTS = (
     "worker_start", "heartbeat", "worker_replace", "worker_stop", "mark_dead", "take_over",
-    "worker_beat", "worker_beats", "worker_recall", "worker_peers", "batch_suspect",
+    "worker_beat", "worker_beats", "worker_recall", "worker_peers", "worker_untold", "batch_suspect",
     "lease_sweep", "ready_recent", "ready_sweep", "claim", "jobs_read", "campaign_read",
     "content_read", "content_partials", "report", "retry_file", "batch_close", "batch_release",
     "crash_add", "quarantine_add", "inbox_ready", "inbox_move", "feed_start",
