@@ -195,6 +195,14 @@ static int tell_default(struct ctl *ctl)
 	return code;
 }
 
+/* What only workers write, and nobody reads any more. */
+static int forget_old(struct ctl *ctl)
+{
+	int code = ctl_run(ctl, SQL_MAINTAIN_LIMITS, (const char *const[]){NULL});
+
+	return code != 0 ? code : ctl_run(ctl, SQL_MAINTAIN_QUARANTINE, NULL);
+}
+
 int maintain(struct ctl *ctl)
 {
 	const char *keep = ctl_option(ctl, "keep", NULL);
@@ -207,6 +215,9 @@ int maintain(struct ctl *ctl)
 	code = make_partitions(ctl);
 	if (code == 0 && keep != NULL) {
 		code = drop_partitions(ctl, keep);
+	}
+	if (code == 0) {
+		code = forget_old(ctl);
 	}
 	return code != 0 ? code : tell_default(ctl);
 }

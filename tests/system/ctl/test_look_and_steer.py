@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 from ctllib import PROGRAM, Ctl
@@ -191,7 +192,14 @@ def test_a_file_is_imported_once_however_late_it_comes_again(stack):
 
 def test_maintain_and_quarantine(stack):
     assert "partitions" in stack.ctl.run("maintain")
+    session = stack.shop.session
+    gone = str(uuid.uuid4())
+    session.query("INSERT INTO penguin.workers (id, node, name, version, state, until) VALUES (%s, 'n', 'w0', '', 'dead',"
+                  " now() - interval '40 days')", gone)
+    session.run("limit_reserve", stack.shop.tenant, "tenant", "t", 1, 1000, 1000, 10**9)
     assert "0 partitions" in stack.ctl.run("maintain")
+    assert session.query("SELECT (SELECT count(*) FROM penguin.limits), (SELECT count(*) FROM penguin.workers WHERE id = %s)",
+                         gone) == [(0, 0)]
     stack.ctl.run("maintain", "--keep", "zero", code=64)
     assert rows(stack.ctl.run("quarantine", "list", "--json")) == []
     stack.ctl.run("quarantine", "release", stack.campaign(), code=65)

@@ -9,7 +9,7 @@ FILES = sorted(SQL.glob("*.sql"))
 NAMES = [path.stem for path in FILES]
 FLEET = {"workers", "source_leases", "holds", "limits", "schema_migrations"}
 # What works on whole partitions, for all tenants at once.
-PARTITIONS = {"maintain_missing", "maintain_expired", "maintain_default", "maintain_limits"}
+PARTITIONS = {"maintain_missing", "maintain_expired", "maintain_default", "maintain_limits", "maintain_quarantine"}
 LARGE = {"jobs", "attempts"}
 # Erasing a person is the one thing that changes what was appended.
 MAY_UPDATE_LARGE = {"erase_jobs": {"jobs"}, "erase_attempts": {"attempts"}}

@@ -1,6 +1,7 @@
 """Partitions, retention, erasure; and that verify finds what is wrong."""
 import hashlib
 import time
+import uuid
 
 from penguin import DAY_MS, old_partition, run_ddl, uuid7
 
@@ -164,3 +165,31 @@ def test_forgotten_workers_and_limits(database, shop, worker):
     shop.session.run("maintain_limits", 10**9 + 2 * 86400 * 10**6)
     assert shop.session.query("SELECT (SELECT count(*) FROM penguin.limits), "
                               "(SELECT count(*) FROM penguin.workers)") == [(0, 0)]
+
+
+def test_crashes_are_forgotten_when_their_job_has_ended(shop, worker):
+    campaign = shop.campaign()
+    ids, _ = shop.enqueue(campaign, 5)
+    (batch,) = worker.claim((shop.tenant, "default", "other", 10, 5))
+    jobs = {job["id"]: dict(job, campaign_id=campaign) for job in worker.jobs([batch])}
+    delivered, retrying, doubtful, fresh, poison = ids
+    for job, state in ((delivered, "delivered"), (retrying, "retrying"), (doubtful, "in_doubt"), (fresh, "delivered")):
+        worker.report([jobs[job]], state)
+    for job in ids:
+        shop.session.run("crash_add", shop.tenant, job, campaign, str(uuid.uuid4()), "session")
+
+    def age(days, *jobs):
+        shop.session.query("UPDATE penguin.quarantine SET at = now() - %s * interval '1 day' WHERE job_id = ANY (%s::uuid[])", days,
+                           list(jobs))
+
+    def forgotten():
+        return {row["job_id"] for row in shop.session.run("maintain_quarantine")}
+
+    age(2, delivered, retrying, doubtful, poison)
+    shop.session.query("UPDATE penguin.quarantine SET released_at = NULL WHERE job_id = %s", poison)
+    assert forgotten() == {delivered}
+    age(31, retrying, poison)
+    assert forgotten() == {retrying}, "and the one in quarantine is an operator's"
+    shop.session.query("DELETE FROM penguin.jobs WHERE id = %s", poison)
+    assert forgotten() == {poison}
+    assert shop.session.value("SELECT count(*) FROM penguin.quarantine") == 2
