@@ -29,6 +29,7 @@ enum job_fate {
 	JOB_SEND,
 	JOB_SUPPRESSED, /* reason: why */
 	JOB_DONE,       /* a lost owner left evidence of a final state: `state` */
+	JOB_HEARSAY,    /* the same, and only workers say so that were declared dead */
 	JOB_GONE,       /* its row is gone (erased): nothing to send */
 	JOB_LEFT,       /* not now: give it back, for wait_us */
 };

@@ -71,6 +71,12 @@ void record_skip(struct record *record, struct job *job, enum outcome state, str
 void record_known(struct record *record, struct job *job, enum outcome state);
 
 /*
+ * One that Postgres has as evidence only.  Written again as ours, since the evidence of
+ * another may come behind it and say otherwise, when the job is counted.
+ */
+void record_hearsay(struct record *record, struct job *job, enum outcome state);
+
+/*
  * Back to Postgres without an attempt, not to be claimed before not_before_us (wall
  * clock; 0 = at once), under another tag where `tag` is not empty.
  */

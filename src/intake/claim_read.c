@@ -151,7 +151,7 @@ static void read_fate(const struct reading *r, size_t row, struct claimed *claim
 		claimed->fate = JOB_GONE;
 	} else if (outcome_parse(pg_text(r->answer, 0, row, 11), &claimed->state) &&
 		claimed->state != OUTCOME_RETRYING) {
-		claimed->fate = JOB_DONE;
+		claimed->fate = pg_bool(r->answer, 0, row, 18) ? JOB_HEARSAY : JOB_DONE;
 	} else if (claimed->reason.n > 0) {
 		claimed->fate = JOB_SUPPRESSED;
 	} else if (pg_is_null(r->answer, 0, row, 4) || claimed->wait_us > 0) {

@@ -136,18 +136,32 @@ void record_again(struct record *record, const struct attempt *attempt)
 	gathered(record);
 }
 
-void record_skip(struct record *record, struct job *job, enum outcome state, struct slice reason)
+static void end_without_attempt(struct record *record, struct job *job, enum outcome state,
+	struct slice reason, int64_t wall_us)
 {
-	int64_t wall_us = loop_wall_us(record->loop);
 	struct id id = id_make(wall_us / 1000);
 
 	(void)ledger_of(record, job->batch);
 	rows_add_skip(record->fresh, job, &id, state, reason, wall_us);
+	job->batch->counts[state]++;
+	let_go(record, job->batch);
+}
+
+void record_skip(struct record *record, struct job *job, enum outcome state, struct slice reason)
+{
+	int64_t wall_us = loop_wall_us(record->loop);
+
 	if (record->settings.dlog != NULL) {
 		dlog_skip(record->settings.dlog, job, state, reason, wall_us);
 	}
-	job->batch->counts[state]++;
-	let_go(record, job->batch);
+	end_without_attempt(record, job, state, reason, wall_us);
+}
+
+/* Not in the delivery log: there it stands as whoever has seen it wrote it. */
+void record_hearsay(struct record *record, struct job *job, enum outcome state)
+{
+	end_without_attempt(record, job, state, SLICE("as a worker says that was declared dead"),
+		loop_wall_us(record->loop));
 }
 
 void record_known(struct record *record, struct job *job, enum outcome state)

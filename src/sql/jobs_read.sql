@@ -14,11 +14,12 @@
 --	one, or ''), tried boolean (any attempt), bytes int (of vars, come or not),
 --	doubtful boolean (evidence of an attempt that may have been delivered), crashes
 --	int (in which the job was at hand), crashed_us bigint (the last), stage text (what
---	was done with it then)
+--	was done with it then), hearsay boolean (only dead workers say what is final, and
+--	another of them may say otherwise: who counts it writes it down)
 SELECT r.tenant_id, r.batch_id, r.id, r.recipient,
 	CASE WHEN r.ahead = 0 OR r.ahead + r.bytes <= $9::bigint THEN r.vars END AS vars,
 	r.engagement, r.attempt_no, r.due_us, r.source, r.first_us, r.suppressed, r.final, r.tried,
-	r.bytes, r.doubtful, r.crashes, r.crashed_us, r.stage
+	r.bytes, r.doubtful, r.crashes, r.crashed_us, r.stage, r.hearsay
 FROM (
 SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engagement,
 	greatest(b.attempt_no[m.n], e.attempt_no, 0) AS attempt_no,
@@ -31,6 +32,7 @@ SELECT b.tenant_id, b.id AS batch_id, m.n, m.id, j.recipient, j.vars, j.engageme
 	coalesce(octet_length(j.vars), 0) AS bytes, coalesce(e.doubtful, false) AS doubtful,
 	coalesce(q.crashes, 0) AS crashes,
 	coalesce(q.crashed_us, 0) AS crashed_us, coalesce(q.stage, '') AS stage,
+	coalesce(e.hearsay, false) AS hearsay,
 	sum(coalesce(octet_length(j.vars), 0)) OVER (ORDER BY b.tenant_id, b.id, m.n
 		ROWS UNBOUNDED PRECEDING) - coalesce(octet_length(j.vars), 0) AS ahead
 FROM unnest($1::uuid[], $2::uuid[]) AS k (tenant_id, id)
@@ -62,7 +64,9 @@ LEFT JOIN LATERAL (
 	SELECT array_agg(CASE WHEN x.state <> 'retrying'
 			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0) THEN x.state END
 		ORDER BY x.state = 'retrying' OR x.attempt_no < coalesce(b.attempt_no[m.n], 0),
-			x.id DESC) AS states,
+			x.flags & 2, x.id DESC) AS states,
+		bool_and(x.flags & 2 <> 0) FILTER (WHERE x.state <> 'retrying'
+			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0)) AS hearsay,
 		max(x.attempt_no) AS attempt_no, bool_or(x.flags & 16 <> 0) AS doubtful
 	FROM penguin.attempts x
 	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid

@@ -177,6 +177,9 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count)
 		case JOB_DONE:
 			record_known(worker->record, job, claimed[i].state);
 			break;
+		case JOB_HEARSAY:
+			record_hearsay(worker->record, job, claimed[i].state);
+			break;
 		case JOB_GONE: /* erased: nobody is left to write to, or to write of */
 			record_known(worker->record, job, OUTCOME_CANCELLED);
 			break;

@@ -112,6 +112,6 @@ void plan_known(struct plan **take)
 {
 	struct worker *worker = (*take)->worker;
 
-	record_known(worker->record, (*take)->job, holds_end_of(worker->holds, *take));
+	record_hearsay(worker->record, (*take)->job, holds_end_of(worker->holds, *take));
 	plan_free(take);
 }

@@ -545,7 +545,7 @@ static void excuse_unreported(struct turn *t, unsigned n, unsigned term)
 /* What jobs_read finds of a message: the kind, or KIND_NONE. */
 static enum kind final_of(const struct message *message)
 {
-	return message->final > message->evidence ? message->final_kind : message->evidence_kind;
+	return message->final > 0 ? message->final_kind : message->evidence_kind;
 }
 
 /* It ends without an attempt of ours: a kind that Postgres knows, or one that we say. */
@@ -565,6 +565,19 @@ static void end_known(struct turn *t, unsigned m, enum kind final)
 	item->confirmed = 1;
 }
 
+/* What only a lost one has said is said once more, by who counts it: more may come of others. */
+static void end_as_said(struct turn *t, unsigned m)
+{
+	struct message *message = &t->s->messages[m];
+	enum kind final = final_of(message);
+
+	if (message->final > 0 || !has(t, RULE_SAID_AGAIN)) {
+		end_known(t, m, final);
+	} else {
+		end_at_hand(t, m, final)->attempt = ++message->attempts & 15;
+	}
+}
+
 static void take_member(struct turn *t, unsigned m, const struct claim *claim, bool suspect)
 {
 	struct message *message = &t->s->messages[m];
@@ -572,7 +585,7 @@ static void take_member(struct turn *t, unsigned m, const struct claim *claim, b
 
 	t->node->hands[m].token = claim->token;
 	if (suspect && has(t, RULE_SKIP) && final != KIND_NONE) {
-		end_known(t, m, final);
+		end_as_said(t, m);
 	} else if (claim->lost && has(t, RULE_LOST_ENDS) && t->settings->policy != POLICY_RETRY) {
 		struct item *item = end_at_hand(t, m, doubt_kind(t));
 
@@ -591,7 +604,7 @@ static bool take_learn(struct turn *t, unsigned m)
 	if (t->node->hands[m].step != STEP_HELD || message->evidence == 0 || !has_room(t->node)) {
 		return false;
 	}
-	end_known(t, m, message->evidence_kind);
+	end_as_said(t, m);
 	return true;
 }
 

@@ -27,6 +27,7 @@ enum rule {
 	RULE_REPLAY_LEAVES, /* replay.c: a replay closes no batch */
 	RULE_DOUBT_PINNED,  /* flow.c, replay.c: a retry says that it was in doubt */
 	RULE_FILED_FIRST,   /* record.c: a retry is confirmed when it is filed */
+	RULE_SAID_AGAIN,    /* flow.c: who counts a job by a lost one's word says it too */
 	RULES
 };
 

@@ -161,6 +161,7 @@ static void take(struct cli *cli, const struct claimed *claimed)
 		record_skip(cli->record, job, OUTCOME_SUPPRESSED, claimed->reason);
 		return;
 	case JOB_DONE:
+	case JOB_HEARSAY:
 		print("done", job, slice_of(outcome_word(claimed->state)));
 		record_known(cli->record, job, claimed->state);
 		return;

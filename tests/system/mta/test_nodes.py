@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from mtalib import WORLD, merged
 from nodelib import Node, Wire, wait_for
+from penguin import Worker
 
 pytestmark = pytest.mark.alone
 
@@ -103,6 +104,29 @@ def test_fault_F17_where_nothing_may_come_twice_nothing_does(stack, policy):
         s.shop.account(campaign)
         s.stop()
         b.stop()
+
+
+def test_fault_F19_two_that_were_lost_and_say_different_things_count_once(stack):
+    """The second one's word comes when the job has been counted by the word of the first."""
+    with stack(world=WORLD, config=SHORT) as s:
+        campaign = s.campaign()
+        s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = 'hold'")
+        s.enqueue(campaign, people(3))
+        first, second = Worker(s.dsn, "w8"), Worker(s.dsn, "w9")
+        for worker in (first, second):
+            worker.batches = worker.claim((s.shop.tenant, "default", "other", 10, 3), careful=True)
+            assert sum(batch["size"] for batch in worker.batches) == 3
+            worker.held = [dict(job, campaign_id=campaign) for job in worker.jobs(worker.batches)]
+            worker.session.run("worker_kill", [worker.id], 0)
+            worker.session.run("take_over", 10)
+        first.report(first.held, "delivered")
+        s.start()
+        assert s.wait(campaign) == {"delivered": 3}
+        second.report(second.held, "in_doubt")
+        s.shop.account(campaign)
+        assert s.account(campaign) == {"delivered": 3}
+        assert not s.world.ledger(), "they said that it was sent"
+        s.stop()
 
 
 def test_fault_F18_a_node_that_stood_still_sends_no_dot_behind_its_lease(stack):

@@ -436,6 +436,34 @@ def test_take_over_finds_the_evidence(database, shop, worker):
     assert shop.account(campaign) == {"delivered": 9, "bounced": 1}
 
 
+def test_the_word_of_the_dead_alone_is_hearsay(database, shop):
+    """Two are lost and say different things; what a live one has said goes before both."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    first, second, third = (Worker(database, f"w{n}") for n in range(3))
+
+    def lost(worker):
+        (batch,) = worker.claim(key(shop, 1))
+        (job,) = worker.jobs([batch])
+        worker.session.run("worker_kill", [worker.id], 0)
+        third.session.run("take_over", 10)
+        return dict(job, campaign_id=campaign)
+
+    job = lost(first)
+    assert lost(second)["hearsay"] is False, "there is none"
+    later = uuid7()
+    first.report([job], "delivered")
+    (batch,) = third.claim(key(shop, 1))
+    (read,) = third.jobs([batch])
+    assert (read["final"], read["hearsay"]) == ("delivered", True)
+    third.report([job], "delivered", ids=[later])
+    second.report([job], "in_doubt")
+    (read,) = third.jobs([batch])
+    assert (read["final"], read["hearsay"]) == ("delivered", False)
+    third.close([batch])
+    assert shop.account(campaign) == {"delivered": 1}
+
+
 def test_evidence_that_comes_late_reaches_the_retry(database, shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 2)
