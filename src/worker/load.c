@@ -446,32 +446,8 @@ static void fill_ask(struct permits *permits, const struct ready *ready, struct 
 		.priority = ready->priority,
 		.weight = weight_of(permits, &ready->tenant),
 		.held = load != NULL ? load->units : 0,
-		.siblings = 1,
 		.wanted = jobs < UNITS_MOST / weight ? jobs * weight : UNITS_MOST,
 	};
-}
-
-/* Asks of one tenant share its share, wherever they stand in the list. */
-static void count_siblings(struct credit_ask *asks, size_t count)
-{
-	struct map *first = map_new();
-
-	for (size_t i = 0; i < count; i++) {
-		struct credit_ask *leader = map_get(first, id_slice(&asks[i].tenant));
-
-		if (leader == NULL) {
-			map_put(first, id_slice(&asks[i].tenant), &asks[i]);
-			leader = &asks[i];
-			leader->siblings = 0;
-		}
-		leader->siblings++;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const struct credit_ask *leader = map_get(first, id_slice(&asks[i].tenant));
-
-		asks[i].siblings = leader->siblings;
-	}
-	map_free(&first);
 }
 
 /*
@@ -513,7 +489,6 @@ void permits_choose(
 	for (size_t i = 0; i < count; i++) {
 		fill_ask(permits, &ready[i], &asks[i]);
 	}
-	count_siblings(asks, count);
 	credit_share(asks, count, credit, limits->jobs);
 	for (size_t i = 0; i < count; i++) {
 		ret_jobs[i] = grant(permits, &ready[i], &asks[i]);

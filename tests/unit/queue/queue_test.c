@@ -131,6 +131,9 @@ Test(queue, picking_takes_some_and_leaves_the_order)
 	queue_free(&queue);
 }
 
+#define A .tenant = {{1}}
+#define B .tenant = {{2}}
+
 static const struct {
 	const char *label;
 	unsigned credit, limit;
@@ -138,29 +141,39 @@ static const struct {
 	unsigned granted[3];
 } shares[] = {
 	{"all that is wanted fits", 1000, 1000,
-		{{.priority = 5, .weight = 1, .wanted = 10},
-			{.priority = 5, .weight = 1, .wanted = 20}},
+		{{A, .priority = 5, .weight = 1, .wanted = 10},
+			{B, .priority = 5, .weight = 1, .wanted = 20}},
 		{10, 20, 0}},
 	{"by weight when it does not", 400, 1000,
-		{{.priority = 5, .weight = 1, .wanted = 900},
-			{.priority = 5, .weight = 2, .wanted = 900}},
+		{{A, .priority = 5, .weight = 1, .wanted = 900},
+			{B, .priority = 5, .weight = 2, .wanted = 900}},
 		{100, 200, 0}},
 	{"the last tenth is for urgent mail", 100, 1000,
-		{{.priority = 5, .weight = 1, .wanted = 900},
-			{.priority = 0, .weight = 1, .wanted = 30}},
+		{{A, .priority = 5, .weight = 1, .wanted = 900},
+			{B, .priority = 0, .weight = 1, .wanted = 30}},
 		{0, 30, 0}},
 	{"who holds much gets little", 300, 1000,
-		{{.priority = 5, .weight = 1, .held = 200, .wanted = 900},
-			{.priority = 5, .weight = 1, .wanted = 900}},
+		{{A, .priority = 5, .weight = 1, .held = 200, .wanted = 900},
+			{B, .priority = 5, .weight = 1, .wanted = 900}},
 		{0, 200, 0}},
 	{"what one cannot use goes to the others", 400, 1000,
-		{{.priority = 5, .weight = 1, .wanted = 10},
-			{.priority = 5, .weight = 1, .wanted = 900}},
+		{{A, .priority = 5, .weight = 1, .wanted = 10},
+			{B, .priority = 5, .weight = 1, .wanted = 900}},
 		{10, 290, 0}},
 	{"many asks of one tenant share its share", 300, 1000,
-		{{.priority = 5, .weight = 1, .siblings = 2, .wanted = 900},
-			{.priority = 5, .weight = 1, .siblings = 2, .wanted = 900},
-			{.priority = 5, .weight = 1, .wanted = 900}},
+		{{A, .priority = 5, .weight = 1, .wanted = 900},
+			{A, .priority = 5, .weight = 1, .wanted = 900},
+			{B, .priority = 5, .weight = 1, .wanted = 900}},
+		{50, 50, 100}},
+	{"who asks for little gets it, and the tenant's other asks share the rest", 300, 1000,
+		{{A, .priority = 5, .weight = 1, .held = 100, .wanted = 900},
+			{A, .priority = 5, .weight = 1, .held = 100, .wanted = 2},
+			{A, .priority = 5, .weight = 1, .held = 100, .wanted = 900}},
+		{99, 2, 99}},
+	{"what a tenant holds counts once, however many asks it has", 300, 1000,
+		{{A, .priority = 5, .weight = 1, .held = 100, .wanted = 900},
+			{A, .priority = 5, .weight = 1, .held = 100, .wanted = 900},
+			{B, .priority = 5, .weight = 1, .held = 100, .wanted = 900}},
 		{50, 50, 100}},
 	{"no credit, no grant", 0, 1000, {{.priority = 0, .weight = 1, .wanted = 5}}, {0, 0, 0}},
 };
