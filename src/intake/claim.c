@@ -338,18 +338,23 @@ static bool on_claimed(struct intake *intake, const struct pg_answer *answer, vo
 	return false;
 }
 
-/* Keeps what was granted: at most so many keys and jobs; when distributed, of one tenant. */
+/*
+ * Keeps what was granted: at most so many keys and jobs; when distributed, of one tenant.  It
+ * begins behind where the last one ended, so that nobody's place in the list is for ever.
+ */
 static void take_grants(
 	struct intake *intake, const struct ready *kinds, size_t count, const unsigned *grants)
 {
 	struct claimer *claimer = &intake->claimer;
 	const struct id *tenant = NULL;
 	unsigned left = JOBS_A_CLAIM;
+	size_t begin = claimer->turn;
 
 	claimer->asked = mem_array(KEYS_A_CLAIM, sizeof(claimer->asked[0]));
 	claimer->takes = mem_array(KEYS_A_CLAIM, sizeof(claimer->takes[0]));
-	for (size_t i = 0; i < count && claimer->asked_count < KEYS_A_CLAIM && left > 0; i++) {
+	for (size_t n = 0; n < count && claimer->asked_count < KEYS_A_CLAIM && left > 0; n++) {
 		struct ready *to = &claimer->asked[claimer->asked_count];
+		size_t i = (begin + n) % count;
 
 		if (grants[i] == 0 ||
 			(tenant != NULL && intake->settings.distributed &&
@@ -362,6 +367,7 @@ static void take_grants(
 		to->tag = slice_make(mem_copy(to->tag.p, to->tag.n), to->tag.n);
 		claimer->takes[claimer->asked_count] = grants[i] < left ? grants[i] : left;
 		left -= claimer->takes[claimer->asked_count++];
+		claimer->turn = i + 1;
 	}
 	if (claimer->asked_count == 0) {
 		forget_asked(claimer);

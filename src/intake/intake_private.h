@@ -69,6 +69,7 @@ struct claimer {
 	struct ready *asked;   /* what it asks for; the texts are its own */
 	unsigned *takes;
 	size_t asked_count;
+	size_t turn;        /* where in the list of kinds the next claim begins */
 	size_t asked_bytes; /* of merge variables that may come */
 	struct claim *reading;
 	struct timer poll;
