@@ -22,6 +22,7 @@ enum lane_limit {
 	LIMIT_HELD_PROVIDER,
 	LIMIT_SUSPENDED, /* after failures: `text` says which */
 	LIMIT_SOURCE_CONNECTIONS,
+	LIMIT_SOURCE_STRANGERS, /* its connections to sites that have not answered (yet) */
 	LIMIT_SOURCE_RATE,
 	LIMIT_SITE_CONNECTIONS,     /* of the lane */
 	LIMIT_PROVIDER_CONNECTIONS, /* source x provider */
@@ -65,7 +66,7 @@ bool lane_is_away(const struct lane *lane, int64_t now_us); /* failed lately, or
 /* A connection of it was ready since it failed last. */
 bool lane_is_proven(const struct lane *lane);
 
-/* It has been connecting for longer than that, and nothing was ready meanwhile. */
+/* It, or its provider, was tried for longer than that, and nothing was ready meanwhile. */
 bool lane_is_silent(const struct lane *lane, int64_t now_us, int64_t patience_us);
 
 /* Away until then, whatever its history (a site that asked us to slow down). */

@@ -69,6 +69,7 @@ struct sessions_lane_settings {
 	struct slice username; /* relays only; empty = no AUTH */
 	struct slice password;
 	const struct session_timeouts *timeouts;
+	const void *group;     /* whose limit of connections it shares: sessions_make_room() */
 	unsigned messages_max; /* on one connection; 0 = no limit */
 	int64_t idle_us;       /* without work for so long: QUIT */
 	int64_t age_us;        /* no new message on a connection so old; 0 = no limit */
@@ -93,12 +94,12 @@ void sessions_abort(struct sessions *sessions);
 size_t sessions_total(const struct sessions *sessions);
 
 /*
- * There are as many as there may be, and somebody wants one more: the one that is idle for the
- * longest time is closed.  Where none is, of those that are not ready yet the one that is
+ * There are as many as there may be of this group (NULL: of all), and somebody wants one more:
+ * the one that is idle for the longest time is closed, if idle ones count.  Where none is, of those that are not ready yet the one that is
  * opening for the longest time ends as if its time were over, if that is longer than a
  * fifteenth of what a greeting may take (20 s of 5 min).
  */
-void sessions_make_room(struct sessions *sessions);
+void sessions_make_room(struct sessions *sessions, const void *group, bool idle_too);
 
 struct sessions_lane *sessions_lane_new(struct sessions *sessions,
 	const struct sessions_lane_settings *settings, const struct sessions_events *events,

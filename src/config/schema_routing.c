@@ -36,7 +36,8 @@ static const struct config_key source_keys[] = {
 	{"weight", CONFIG_COUNT, AT(weight), "1", "1", "1000", NULL,
 		.doc = "Its share of the mail of a pool, against the other sources' weights."},
 	{"connections", CONFIG_COUNT, AT(connections), "500", "1", "100000", "connections",
-		.doc = "How many connections it may have open to all sites together."},
+		.doc = "How many connections it may have open to all sites together; at most three "
+		       "quarters of them to sites that have not answered yet."},
 	{"rate", CONFIG_RATE, AT(rate), "none", NULL, NULL, "messages",
 		.doc = "How many messages it may send to all sites together."},
 	{"relay", CONFIG_SECTION, AT(relay), NULL, NULL, NULL, NULL,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "parts.h"
+#include "shape/place.h"
 
 #define AWAY_FIRST_US (10 * INT64_C(1000000))
 #define AWAY_DOUBLINGS 16
@@ -23,6 +24,7 @@ static const char *const words[] = {
 	[LIMIT_HELD_PROVIDER] = "held_provider",
 	[LIMIT_SUSPENDED] = "suspended",
 	[LIMIT_SOURCE_CONNECTIONS] = "source_connections",
+	[LIMIT_SOURCE_STRANGERS] = "source_strangers",
 	[LIMIT_SOURCE_RATE] = "source_rate",
 	[LIMIT_SITE_CONNECTIONS] = "site_connections",
 	[LIMIT_PROVIDER_CONNECTIONS] = "provider_connections",
@@ -53,6 +55,20 @@ static void offer(struct lane_answer *answer, enum lane_limit limit, int64_t wai
 	}
 }
 
+/*
+ * Sites that take a connection and give no sign of life would have all of a source's within
+ * minutes: a quarter is for those that are known to work.
+ */
+static unsigned strangers_most(const struct source *source)
+{
+	return source->limits.connections - source->limits.connections / 4;
+}
+
+static bool strangers_are_full(const struct source *source)
+{
+	return source->limits.connections > 0 && source->strangers >= strangers_most(source);
+}
+
 static void ask_connections(
 	const struct lane *lane, const struct shape_limits *limits, struct lane_answer *answer)
 {
@@ -67,6 +83,10 @@ static void ask_connections(
 	if (source->limits.connections > 0 && source->connections >= source->limits.connections) {
 		offer(answer, LIMIT_SOURCE_CONNECTIONS, LANE_WAIT_EVENT, source->limits.connections,
 			source->connections);
+	}
+	if (!lane->worked && strangers_are_full(source)) {
+		offer(answer, LIMIT_SOURCE_STRANGERS, LANE_WAIT_EVENT, strangers_most(source),
+			source->strangers);
 	}
 	if (limits->connections > 0 && lane->usage->connections >= limits->connections) {
 		offer(answer, LIMIT_PROVIDER_CONNECTIONS, LANE_WAIT_EVENT, limits->connections,
@@ -118,15 +138,21 @@ void lane_ask(const struct lane *lane, enum lane_step step, int64_t now_us,
 
 void lane_connecting(struct lane *lane, int64_t now_us)
 {
+	struct provider *provider = lane->usage->provider;
+
 	lane->connections++;
 	lane->usage->connections++;
 	lane->source->connections++;
-	if (lane->usage->provider != NULL) {
-		lane->usage->provider->connections++;
+	lane->source->strangers += !lane->worked;
+	if (provider != NULL) {
+		provider->connections++;
 	}
 	rate_take(&lane->usage->connects, now_us);
 	if (lane->opening_us == 0) {
 		lane->opening_us = now_us;
+	}
+	if (provider != NULL && provider->opening_us == 0) {
+		provider->opening_us = now_us;
 	}
 	if (list_linked(&lane->link)) {
 		list_remove(lane->waits_in, &lane->link);
@@ -137,6 +163,7 @@ static struct list *line_for(struct lane *lane, enum lane_limit limit)
 {
 	switch (limit) {
 	case LIMIT_SOURCE_CONNECTIONS:
+	case LIMIT_SOURCE_STRANGERS:
 		return &lane->source->waiting;
 	case LIMIT_PROVIDER_TOTAL:
 		return &lane->usage->provider->waiting;
@@ -154,12 +181,36 @@ void lane_wait_for_room(struct lane *lane, enum lane_limit limit)
 	list_push(lane->waits_in, &lane->link);
 }
 
-static void wake_first(struct lane *lane, struct list *waiting)
+static void wake(struct lane *lane)
 {
-	struct list_link *link = list_pop(waiting);
+	list_remove(lane->waits_in, &lane->link);
+	if (lane->shape->on_room != NULL) {
+		lane->shape->on_room(lane->shape->room_owner, lane);
+	}
+}
 
-	if (link != NULL && lane->shape->on_room != NULL) {
-		lane->shape->on_room(lane->shape->room_owner, LIST_OWNER(link, struct lane, link));
+static void wake_first(struct list *waiting)
+{
+	struct list_link *link = list_first(waiting);
+
+	if (link != NULL) {
+		wake(LIST_OWNER(link, struct lane, link));
+	}
+}
+
+/* Who may not use the room would leave it to nobody. */
+static void wake_first_at(struct source *source)
+{
+	bool full = strangers_are_full(source);
+
+	for (struct list_link *link = list_first(&source->waiting); link != NULL;
+		link = list_next(&source->waiting, link)) {
+		struct lane *lane = LIST_OWNER(link, struct lane, link);
+
+		if (lane->worked || !full) {
+			wake(lane);
+			return;
+		}
 	}
 }
 
@@ -170,11 +221,12 @@ void lane_disconnected(struct lane *lane)
 	lane->connections--;
 	lane->usage->connections--;
 	lane->source->connections--;
-	wake_first(lane, &lane->usage->waiting);
-	wake_first(lane, &lane->source->waiting);
+	lane->source->strangers -= !lane->worked;
+	wake_first(&lane->usage->waiting);
+	wake_first_at(lane->source);
 	if (provider != NULL) {
 		provider->connections--;
-		wake_first(lane, &provider->waiting);
+		wake_first(&provider->waiting);
 	}
 }
 
@@ -212,16 +264,26 @@ void lane_failed(
 	}
 	away_us = away_us < most_us ? away_us : most_us;
 	lane->failures++;
+	lane->source->strangers += lane->worked ? lane->connections : 0;
 	lane->worked = false;
 	lane->away_until_us = now_us + away_us + away_us / 1024 * spread;
 	remember_why(lane, text);
+	place_failed(lane->place, now_us);
 }
 
 void lane_worked(struct lane *lane)
 {
 	lane->failures = 0;
-	lane->worked = true;
 	lane->opening_us = 0;
+	if (!lane->worked) {
+		lane->worked = true;
+		lane->source->strangers -= lane->connections;
+		wake_first_at(lane->source);
+	}
+	if (lane->usage->provider != NULL) {
+		lane->usage->provider->opening_us = 0;
+	}
+	place_worked(lane->place);
 }
 
 bool lane_is_proven(const struct lane *lane)
@@ -231,8 +293,11 @@ bool lane_is_proven(const struct lane *lane)
 
 bool lane_is_silent(const struct lane *lane, int64_t now_us, int64_t patience_us)
 {
-	return lane->connections > 0 && lane->opening_us != 0 &&
-		now_us - lane->opening_us > patience_us;
+	const struct provider *provider = lane->usage->provider;
+
+	return (lane->connections > 0 && lane->opening_us != 0 &&
+		       now_us - lane->opening_us > patience_us) ||
+		(provider != NULL && provider_is_silent(provider, now_us, patience_us));
 }
 
 bool lane_is_away(const struct lane *lane, int64_t now_us)
@@ -280,5 +345,5 @@ struct provider *lane_provider(const struct lane *lane)
 
 struct slice lane_site(const struct lane *lane)
 {
-	return lane->site;
+	return lane->place->site;
 }

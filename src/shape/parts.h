@@ -17,6 +17,7 @@ struct source {
 	uint64_t hash;
 	struct shape_limits limits;
 	unsigned connections;
+	unsigned strangers; /* of these, of lanes that are not proven */
 	struct rate messages;
 	struct list waiting; /* lanes that wait for room at the source, oldest first */
 };
@@ -39,7 +40,15 @@ struct provider {
 	const char *held;
 	struct shape_limits limits;
 	unsigned connections; /* of all sources */
+	int64_t opening_us;   /* as of a lane, over all of them */
 	struct list waiting;  /* lanes that wait for one of them to end, oldest first */
+};
+
+/* A site, as all lanes to it know it. */
+struct place {
+	struct slice site;
+	struct list lanes;
+	unsigned room; /* jobs it may hold since it came back; 0 = as many as others */
 };
 
 /* One source at one provider: what the provider counts. */
@@ -52,12 +61,13 @@ struct usage {
 };
 
 struct lane {
-	struct list_link link; /* in *waits_in */
+	struct list_link link;   /* in *waits_in */
+	struct list_link beside; /* in place->lanes */
+	struct place *place;
 	struct list *waits_in;
 	struct shape *shape;
 	struct source *source;
 	struct usage *usage;
-	struct slice site;
 	struct slice key;
 	void *owner;
 	unsigned users; /* who must be gone before it goes */
@@ -75,6 +85,7 @@ struct shape {
 	struct map *providers;
 	struct map *usages;         /* by source name, 0, provider name */
 	struct map *lanes;          /* by source name, 0, site, 0, provider name */
+	struct map *places;         /* by site */
 	struct shape_limits others; /* of sites without a provider */
 	void (*on_room)(void *owner, struct lane *lane);
 	void *room_owner;
@@ -86,5 +97,13 @@ const struct shape_limits *lane_limits(const struct lane *lane);
 /* The usage of that source at that provider, or NULL while there was none. */
 struct usage *shape_find_usage(
 	const struct shape *shape, const struct source *source, const struct provider *provider);
+
+/* The lane belongs to the site from here on; the site is forgotten with its last lane. */
+void place_join(struct shape *shape, struct lane *lane, struct slice site);
+void place_leave(struct shape *shape, struct lane *lane);
+
+/* A lane to it failed, or worked. */
+void place_failed(struct place *place, int64_t now_us);
+void place_worked(struct place *place);
 
 #endif

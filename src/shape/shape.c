@@ -60,7 +60,7 @@ static void lane_free(void *value)
 {
 	struct lane *lane = value;
 
-	mem_free((void *)lane->site.p);
+	place_leave(lane->shape, lane);
 	mem_free((void *)lane->key.p);
 	mem_free(lane);
 }
@@ -74,6 +74,7 @@ struct shape *shape_new(void)
 	shape->providers = map_new();
 	shape->usages = map_new();
 	shape->lanes = map_new();
+	shape->places = map_new();
 	return shape;
 }
 
@@ -83,6 +84,7 @@ void shape_free(struct shape **shape)
 		return;
 	}
 	free_each(&(*shape)->lanes, lane_free);
+	map_free(&(*shape)->places);
 	free_each(&(*shape)->usages, mem_free);
 	free_each(&(*shape)->providers, provider_free);
 	free_each(&(*shape)->pools, pool_free);
@@ -283,7 +285,7 @@ struct lane *shape_lane(
 		lane = MEM_NEW(struct lane);
 		lane->shape = shape;
 		lane->source = source;
-		lane->site = copy(site);
+		place_join(shape, lane, site);
 		lane->key = copy(buf_slice(&key));
 		/* A site of no provider shares its count with nobody. */
 		lane->usage = usage_of(shape, source->name,

@@ -296,19 +296,31 @@ static void on_input(void *owner, struct session *session, bool over)
 	}
 }
 
+static struct seat *first_of(const struct list *seats, const void *group)
+{
+	for (struct list_link *link = list_first(seats); link != NULL;
+		link = list_next(seats, link)) {
+		struct seat *seat = LIST_OWNER(link, struct seat, turn_link);
+
+		if (group == NULL || seat->lane->settings->group == group) {
+			return seat;
+		}
+	}
+	return NULL;
+}
+
 /*
  * Connections that are only kept in case of more work would keep others from theirs, and
  * so would hosts that take connections and say nothing: each would hold one for the
  * minutes that a greeting may take, and mail to everybody else would wait for that (C10).
  */
-void sessions_make_room(struct sessions *sessions)
+void sessions_make_room(struct sessions *sessions, const void *group, bool idle_too)
 {
-	struct list_link *idle = list_first(&sessions->idle);
-	struct list_link *link = list_first(&sessions->opening);
-	struct seat *seat = link == NULL ? NULL : LIST_OWNER(link, struct seat, turn_link);
+	struct seat *idle = idle_too ? first_of(&sessions->idle, group) : NULL;
+	struct seat *seat = first_of(&sessions->opening, group);
 
 	if (idle != NULL) {
-		on_idle_due(LIST_OWNER(idle, struct seat, turn_link));
+		on_idle_due(idle);
 	} else if (seat != NULL &&
 		now_us(sessions) - session_opened_us(seat->session) >=
 			seat->target.timeouts->greeting_us / PATIENCE_PARTS) {

@@ -16,7 +16,8 @@
  *
  * A kind tagged source:NAME was left to the worker that has this source: the others of
  * its node do not take it.  A kind tagged site:HASH was filed for a site by somebody who
- * knew it; it gets the room that site has here.
+ * knew it; it gets the room that site has here.  What such a site has no room for stays
+ * where it is: it is due, and comes as soon as the site takes mail again.
  */
 #include "load.h"
 
@@ -25,6 +26,7 @@
 #include "base/time.h"
 #include "logbook.h"
 #include "queue/credit.h"
+#include "shape/place.h"
 #include "shortage.h"
 #include "sources.h"
 #include "window.h"
@@ -33,17 +35,9 @@
 #define KNOWN_MOST 100000
 #define HORIZON_US (120 * TIME_SECOND_US)
 #define UNITS_MOST 100000000
+#define PATIENCE_PARTS 15            /* of the time for a greeting: who takes longer is silent */
+#define HESITATION_US TIME_SECOND_US /* by then most have answered */
 #define CLAIM_PART 8 /* of the memory, what one claim may bring: it is there twice for a moment */
-
-/* The jobs of a tenant, of a site, or of a tenant at a site: that one is a part of a whole. */
-struct load {
-	struct map *home;
-	struct slice key;
-	struct load *whole;
-	unsigned jobs;
-	unsigned units;
-	unsigned parts;
-};
 
 /* What is known of a tenant's weight, for claims. */
 struct known {
@@ -54,9 +48,7 @@ struct permits {
 	struct worker *worker;
 	struct shortages *shortages;
 	struct map *known; /* by tenant */
-	struct map *tenants;
-	struct map *sites;
-	struct map *parts; /* by site and tenant */
+	struct loads *loads;
 	struct windows *windows;
 	unsigned units;     /* of all jobs at hand */
 	size_t bytes;       /* of all jobs at hand */
@@ -71,9 +63,7 @@ struct permits *permits_new(struct worker *worker)
 
 	permits->worker = worker;
 	permits->shortages = shortages_new(worker);
-	permits->tenants = map_new();
-	permits->sites = map_new();
-	permits->parts = map_new();
+	permits->loads = loads_new();
 	permits->windows = windows_new(worker->loop);
 	permits->known = map_new();
 	return permits;
@@ -91,7 +81,6 @@ static void free_values(struct map **map)
 	map_free(map);
 }
 
-/* All loads must have been dropped: each job at hand holds its own. */
 void permits_free(struct permits **permits)
 {
 	if (*permits == NULL) {
@@ -100,11 +89,14 @@ void permits_free(struct permits **permits)
 	shortages_free(&(*permits)->shortages);
 	windows_free(&(*permits)->windows);
 	free_values(&(*permits)->known);
-	map_free(&(*permits)->tenants);
-	map_free(&(*permits)->sites);
-	map_free(&(*permits)->parts);
+	loads_free(&(*permits)->loads);
 	mem_free(*permits);
 	*permits = NULL;
+}
+
+struct loads *permits_loads(const struct permits *permits)
+{
+	return permits->loads;
 }
 
 void permits_start(struct permits *permits)
@@ -115,83 +107,6 @@ void permits_start(struct permits *permits)
 struct shortages *permits_shortages(const struct permits *permits)
 {
 	return permits->shortages;
-}
-
-static struct load *load_of(struct map *home, struct slice key)
-{
-	struct load *load = map_get(home, key);
-
-	if (load == NULL) {
-		load = MEM_NEW(struct load);
-		load->home = home;
-		load->key = slice_make(mem_copy(key.p, key.n), key.n);
-		map_put(home, load->key, load);
-	}
-	return load;
-}
-
-struct load *load_tenant(struct permits *permits, const struct id *tenant)
-{
-	return load_of(permits->tenants, id_slice(tenant));
-}
-
-static void part_key(struct buf *out, struct slice site, const struct id *tenant)
-{
-	buf_add(out, id_slice(tenant));
-	buf_add(out, site);
-}
-
-struct load *load_site(struct permits *permits, struct slice site, const struct id *tenant)
-{
-	struct load *part;
-	struct buf key;
-
-	buf_init(&key, 0);
-	part_key(&key, site, tenant);
-	part = load_of(permits->parts, buf_slice(&key));
-	buf_clear(&key);
-	if (part->whole == NULL) {
-		part->whole = load_of(permits->sites, site);
-		part->whole->parts++;
-	}
-	return part;
-}
-
-void load_add(struct load *load, unsigned units)
-{
-	for (; load != NULL; load = load->whole) {
-		load->jobs++;
-		load->units += units;
-	}
-}
-
-static void load_free(struct load *gone)
-{
-	if (gone->whole != NULL) {
-		gone->whole->parts--;
-	}
-	map_remove(gone->home, gone->key);
-	mem_free((void *)gone->key.p);
-	mem_free(gone);
-}
-
-void load_drop(struct load **load, unsigned units)
-{
-	struct load *gone = *load;
-
-	if (gone == NULL) {
-		return;
-	}
-	*load = NULL;
-	while (gone != NULL) {
-		struct load *whole = gone->whole;
-
-		gone->units -= units;
-		if (--gone->jobs == 0) {
-			load_free(gone);
-		}
-		gone = whole;
-	}
 }
 
 /* Half of the memory is for jobs, and each has its part of that. */
@@ -239,32 +154,87 @@ static unsigned share_of_a_site(const struct permits *permits)
 	return share > limits->site_jobs_min ? share : limits->site_jobs_min;
 }
 
+static unsigned less(unsigned most, unsigned held)
+{
+	return most > held ? most - held : 0;
+}
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static unsigned units_at(const struct load *load)
+{
+	return load != NULL ? load->units : 0;
+}
+
 /*
  * A tenant that has filled the site's share leaves the others theirs: an equal part, beyond
  * the share where it must be.  All of that together is a few shares and not many.
  */
+static unsigned room_by_share(
+	const struct permits *permits, const struct load *whole, const struct load *part)
+{
+	unsigned share = share_of_a_site(permits);
+	unsigned fair;
+
+	if (whole == NULL || whole->units <= share / 2) {
+		return share - units_at(whole); /* no equal part is more */
+	}
+	fair = less(share / (whole->parts + (part == NULL ? 1 : 0)), units_at(part));
+	share = less(share, whole->units);
+	return share > fair ? share : fair;
+}
+
+int64_t permits_patience_us(const struct permits *permits)
+{
+	return permits->worker->equipment->timeouts.greeting_us / PATIENCE_PARTS;
+}
+
+static void ask_place(
+	const struct permits *permits, struct slice site, struct place_answer *ret_place)
+{
+	const struct worker *worker = permits->worker;
+
+	shape_ask_place(worker->shape, site, loop_now_us(worker->loop),
+		permits_patience_us(permits), ret_place);
+}
+
+/* While none of its sites answers all of them together have the share of one. */
+static unsigned room_at_provider(const struct permits *permits, const struct provider *provider)
+{
+	int64_t now_us = loop_now_us(permits->worker->loop);
+
+	if (provider == NULL || !provider_is_silent(provider, now_us, HESITATION_US)) {
+		return UINT32_MAX;
+	}
+	return less(share_of_a_site(permits), units_at(loads_provider(permits->loads, provider)));
+}
+
+static unsigned room_at_place(const struct permits *permits, struct slice site,
+	const struct id *tenant, const struct place_answer *place)
+{
+	const struct load *whole = loads_site(permits->loads, site);
+	const struct load *part = loads_part(permits->loads, site, tenant);
+	unsigned room = room_by_share(permits, whole, part);
+
+	room = smaller(room, room_at_provider(permits, place->provider));
+	if (place->room == UINT32_MAX) {
+		return room;
+	}
+	/* A silent site has a probe of each tenant, or one's could keep all others from their end. */
+	return smaller(room,
+		less(place->room, units_at(place->standing == STANDING_SILENT ? part : whole)));
+}
+
 unsigned permits_room_at_site(
 	const struct permits *permits, struct slice site, const struct id *tenant)
 {
-	const struct load *whole = map_get(permits->sites, site);
-	unsigned share = share_of_a_site(permits);
-	const struct load *part;
-	unsigned own;
-	unsigned fair;
-	struct buf key;
+	struct place_answer place;
 
-	if (whole == NULL || whole->units <= share / 2) {
-		return share - (whole != NULL ? whole->units : 0); /* no equal part is more */
-	}
-	buf_init(&key, 0);
-	part_key(&key, site, tenant);
-	part = map_get(permits->parts, buf_slice(&key));
-	buf_clear(&key);
-	own = part != NULL ? part->units : 0;
-	fair = share / (whole->parts + (part == NULL ? 1 : 0));
-	fair = fair > own ? fair - own : 0;
-	share = share > whole->units ? share - whole->units : 0;
-	return share > fair ? share : fair;
+	ask_place(permits, site, &place);
+	return room_at_place(permits, site, tenant, &place);
 }
 
 /* Jobs that wait for sites which do not answer now, and for those that never have yet. */
@@ -297,16 +267,45 @@ static double suspended_most(const struct permits *permits)
 	return limits->jobs * limits->suspended_share / mean;
 }
 
-bool permits_room_to_wait(struct permits *permits, const struct outlet *outlet)
+static void count_anew(struct permits *permits)
 {
 	if (permits->counted_us != loop_now_us(permits->worker->loop)) {
 		count_waiting(permits);
 	}
+}
+
+/*
+ * Of those that never answered the first have what they want, up to half of what all of them
+ * may hold; then each has its probe, so that none is unknown because of others.
+ */
+static unsigned room_unproven(
+	const struct permits *permits, struct slice site, const struct id *tenant)
+{
+	unsigned most = (unsigned)suspended_most(permits);
+	unsigned held = (unsigned)permits->unproven;
+
+	if (held < most / 2) {
+		return most / 2 - held;
+	}
+	return smaller(less(most, held),
+		less(PLACE_PROBE, units_at(loads_part(permits->loads, site, tenant))));
+}
+
+static unsigned room_suspended(const struct permits *permits)
+{
+	return less((unsigned)suspended_most(permits), (unsigned)permits->suspended);
+}
+
+bool permits_room_to_wait(
+	struct permits *permits, const struct outlet *outlet, const struct id *tenant)
+{
+	count_anew(permits);
 	if (outlet_is_away(outlet)) {
-		return (double)permits->suspended++ < suspended_most(permits);
+		return room_suspended(permits) > 0 && ++permits->suspended;
 	}
 	return lane_is_proven(outlet->lane) ||
-		(double)permits->unproven++ < suspended_most(permits);
+		(room_unproven(permits, lane_site(outlet->lane), tenant) > 0 &&
+			++permits->unproven);
 }
 
 /* Sites that fell silent with jobs in hand keep equal parts of what all of them may hold. */
@@ -372,6 +371,40 @@ static unsigned jobs_for(unsigned units, unsigned weight)
 	return (units + weight - 1) / weight;
 }
 
+/*
+ * A site that works has its share.  Of others a few are claimed, twice as many where all of
+ * those ended without waiting for the site (their lifetime was over), and none while it may
+ * not be tried: for all such sites no more together than may wait for them.
+ */
+static unsigned wanted_of_site(struct permits *permits, const struct ready *ready,
+	struct slice site, unsigned weight, unsigned most)
+{
+	struct window *window = window_of(permits->windows, ready);
+	struct place_answer place;
+	size_t *waiting;
+	unsigned room;
+
+	ask_place(permits, site, &place);
+	room = room_at_place(permits, site, &ready->tenant, &place);
+	if (place.standing == STANDING_WELL) {
+		window->probe = PLACE_PROBE; /* should it fall silent */
+		return smaller(most, jobs_for(room, weight));
+	}
+	if (place.wait_us > 0 || room == 0) {
+		return 0;
+	}
+	if (place.standing == STANDING_SILENT) {
+		waiting = &permits->suspended;
+		room = room_suspended(permits);
+	} else {
+		waiting = &permits->unproven;
+		room = smaller(room, room_unproven(permits, site, &ready->tenant));
+	}
+	most = smaller(most, smaller(window->probe, room));
+	*waiting += most;
+	return most;
+}
+
 /* What of `most` shaping would let through soon, whatever the credit says; a job has this weight. */
 static unsigned wanted(
 	struct permits *permits, const struct ready *ready, unsigned weight, unsigned most)
@@ -382,12 +415,9 @@ static unsigned wanted(
 	int64_t horizon_us = ready->careful ? CAREFUL_US : HORIZON_US;
 
 	if (slice_starts(ready->tag, SLICE("site:"))) {
-		unsigned room =
-			permits_room_at_site(permits, slice_from(ready->tag, 5), &ready->tenant);
-
-		room = jobs_for(room, weight);
-		most = most < room ? most : room;
+		most = wanted_of_site(permits, ready, slice_from(ready->tag, 5), weight, most);
 	}
+	most = smaller(most, jobs_for(room_at_provider(permits, provider), weight));
 	if (slice_starts(ready->tag, SLICE("source:"))) { /* for one of us alone, or for all */
 		return sources_elsewhere(worker->sources, slice_from(ready->tag, 7)) ? 0 : most;
 	}
@@ -435,7 +465,7 @@ void permits_know(struct permits *permits, const struct tenant *tenant)
 
 static void fill_ask(struct permits *permits, const struct ready *ready, struct credit_ask *ask)
 {
-	struct load *load = map_get(permits->tenants, id_slice(&ready->tenant));
+	const struct load *load = loads_tenant(permits->loads, &ready->tenant);
 	struct window *window = window_of(permits->windows, ready);
 	unsigned weight = units_of(permits, window->bytes);
 	unsigned jobs = wanted_now(permits, ready, window, weight);
@@ -445,7 +475,7 @@ static void fill_ask(struct permits *permits, const struct ready *ready, struct 
 		.tenant = ready->tenant,
 		.priority = ready->priority,
 		.weight = weight_of(permits, &ready->tenant),
-		.held = load != NULL ? load->units : 0,
+		.held = units_at(load),
 		.wanted = jobs < UNITS_MOST / weight ? jobs * weight : UNITS_MOST,
 	};
 }
@@ -486,6 +516,7 @@ void permits_choose(
 	struct credit_ask *asks = mem_array(count > 0 ? count : 1, sizeof(*asks));
 
 	windows_forget(permits->windows);
+	count_waiting(permits);
 	for (size_t i = 0; i < count; i++) {
 		fill_ask(permits, &ready[i], &asks[i]);
 	}

@@ -1,20 +1,20 @@
 /*
- * How much of the worker's credit the jobs at hand of a tenant or a site take up, and
- * how many more of a kind may be claimed (permits).  The credit is in units: one a job,
- * and more for a job that is larger than its part of limits.memory.
+ * Permits: how many more jobs of a kind may be claimed, and wait for a site, as the worker's
+ * credit stands (loads.h).
  */
 #ifndef WORKER_LOAD_H
 #define WORKER_LOAD_H
 
+#include "loads.h"
 #include "parts.h"
 
-struct load;
 struct window;
 
 struct permits *permits_new(struct worker *worker);
 void permits_free(struct permits **permits);
 void permits_start(struct permits *permits); /* when all parts of the worker are there */
 struct shortages *permits_shortages(const struct permits *permits); /* shortage.h */
+struct loads *permits_loads(const struct permits *permits);
 
 /* A tenant's weight, from a job of its. */
 void permits_know(struct permits *permits, const struct tenant *tenant);
@@ -40,14 +40,10 @@ void permits_let_go(struct permits *permits, unsigned units, size_t bytes);
 /* Memory of the jobs at hand. */
 size_t permits_bytes(const struct permits *permits);
 
-struct load *load_tenant(struct permits *permits, const struct id *tenant);
-struct load *load_site(struct permits *permits, struct slice site, const struct id *tenant);
-void load_add(struct load *load, unsigned units);
-void load_drop(struct load **load, unsigned units); /* accepts NULL; sets NULL */
-
 /*
  * How many more units of this tenant the site may hold of the worker's credit: what is left of
- * the site's share, and an equal part of it even where others have filled it.
+ * the site's share, and an equal part of it even where others have filled it.  A site that
+ * takes none has a probe's room, and more with what it takes when it is back (shape/place.h).
  */
 unsigned permits_room_at_site(
 	const struct permits *permits, struct slice site, const struct id *tenant);
@@ -56,7 +52,11 @@ unsigned permits_room_at_site(
  * May one more job wait for it?  Sites that are away hold a share of the credit together, and
  * those of which nothing is known yet as much again.
  */
-bool permits_room_to_wait(struct permits *permits, const struct outlet *outlet);
+bool permits_room_to_wait(
+	struct permits *permits, const struct outlet *outlet, const struct id *tenant);
+
+/* Who has been tried for longer than that without a sign of life is silent. */
+int64_t permits_patience_us(const struct permits *permits);
 
 /* Each second: what waits for sites that are away is given back where it is more than that share. */
 void permits_shed(struct permits *permits);

@@ -22,8 +22,6 @@
 #define OVERFLOW_US (5 * TIME_SECOND_US)
 #define LOOK_AGAIN_US (TIME_SECOND_US / 10)
 #define UNPROVEN_US TIME_SECOND_US /* by then most have answered */
-#define AWAY_US (60 * TIME_SECOND_US)
-#define PATIENCE_PARTS 15 /* of the time for a greeting: who takes longer is silent */
 
 static void on_timer(void *owner)
 {
@@ -82,6 +80,7 @@ static void set_up(struct outlet *outlet, const struct plan *plan)
 		.username = slice_of(is_relay(source) ? source->relay.username : NULL),
 		.password = slice_of(equipment_password(outlet->equipment, source)),
 		.timeouts = &outlet->equipment->timeouts,
+		.group = lane_source(outlet->lane),
 		.messages_max = outlet->pace->messages_per_connection,
 		.idle_us = config_timeout_us(&config->timeouts, config->timeouts.idle_us),
 		.age_us = config_timeout_us(&config->timeouts, config->timeouts.reuse_us),
@@ -209,8 +208,7 @@ bool outlet_is_away(const struct outlet *outlet)
 	int64_t now_us = loop_now_us(outlet->worker->loop);
 
 	return lane_is_away(outlet->lane, now_us) ||
-		lane_is_silent(outlet->lane, now_us,
-			outlet->equipment->timeouts.greeting_us / PATIENCE_PARTS);
+		lane_is_silent(outlet->lane, now_us, permits_patience_us(outlet->worker->permits));
 }
 
 /* When the lane may be served again, as far as anybody knows. */
@@ -219,7 +217,6 @@ static int64_t next_permit_us(const struct outlet *outlet)
 	struct lane_answer answer;
 	int64_t least_us = lane_is_proven(outlet->lane) ? OVERFLOW_US : UNPROVEN_US;
 
-	least_us = outlet_is_away(outlet) ? AWAY_US : least_us;
 	lane_ask(outlet->lane, LANE_CONNECT, loop_now_us(outlet->worker->loop), &answer);
 	return answer.wait_us != LANE_WAIT_EVENT && answer.wait_us > least_us ? answer.wait_us
 									      : least_us;
@@ -273,12 +270,12 @@ void outlet_push(struct outlet *outlet, struct plan *plan)
 	struct slice site = lane_site(outlet->lane);
 
 	if (permits_room_at_site(worker->permits, site, tenant) == 0 ||
-		!permits_room_to_wait(worker->permits, outlet)) {
+		!permits_room_to_wait(worker->permits, outlet, tenant)) {
 		permits_overflow(worker->permits, plan->job);
 		give_back_to_site(outlet, plan, next_permit_us(outlet));
 		return;
 	}
-	plan->site_load = load_site(worker->permits, site, tenant);
+	plan->site_load = load_outlet(permits_loads(worker->permits), outlet, tenant);
 	load_add(plan->site_load, plan->units);
 	queue_push(outlet->queue, plan->job);
 	loop_later(worker->loop, &outlet->run);
@@ -387,9 +384,20 @@ static bool feed_idle(struct outlet *outlet)
 	return true;
 }
 
+/* Of a source's connections those give way that have no work, and those that bring none. */
+static void make_room_at_source(struct outlet *outlet, enum lane_limit limit)
+{
+	if (limit == LIMIT_SOURCE_CONNECTIONS || limit == LIMIT_SOURCE_STRANGERS) {
+		sessions_make_room(outlet->worker->sessions, lane_source(outlet->lane),
+			limit == LIMIT_SOURCE_CONNECTIONS);
+		look_again(outlet);
+	}
+}
+
 /* Sessions that are open bring their own events; without any, only the clock does. */
 static void wait_to_open(struct outlet *outlet, const struct lane_answer *answer)
 {
+	make_room_at_source(outlet, answer->limit);
 	if (sessions_count(outlet->sessions) == 0 || answer->wait_us != LANE_WAIT_EVENT) {
 		wait_for(outlet, answer);
 	}
@@ -406,7 +414,7 @@ static void open_more(struct outlet *outlet)
 			return;
 		}
 		if (!shortages_room_for_socket(outlet->worker)) {
-			sessions_make_room(outlet->worker->sessions);
+			sessions_make_room(outlet->worker->sessions, NULL, true);
 			look_again(outlet);
 			return;
 		}

@@ -22,7 +22,7 @@ struct plan *plan_new(struct worker *worker, struct job *job)
 	plan->vars = slice_make(mem_copy(job->vars.p, job->vars.n), job->vars.n);
 	job->vars = (struct slice){NULL, 0};
 	plan->units = permits_hold(worker->permits, plan->vars.n);
-	plan->tenant_load = load_tenant(worker->permits, &plan_tenant(plan)->id);
+	plan->tenant_load = load_tenant(permits_loads(worker->permits), &plan_tenant(plan)->id);
 	load_add(plan->tenant_load, plan->units);
 	permits_know(worker->permits, plan_tenant(plan));
 	plan->window = permits_count(worker->permits, job);

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "shape/place.h"
 
 #define WINDOW_FIRST 500
 #define WINDOW_MOST 8000
@@ -63,6 +64,7 @@ struct window *window_of(struct windows *windows, const struct ready *kind)
 	if (window == NULL) {
 		window = MEM_NEW(struct window);
 		window->jobs = WINDOW_FIRST;
+		window->probe = PLACE_PROBE;
 		window->bytes = JOB_BYTES;
 		map_put(windows->all, buf_slice(&key), window);
 	}
@@ -95,12 +97,16 @@ void window_narrow(struct window *window, bool refiled)
 	unsigned least = refiled ? WINDOW_LEAST : WINDOW_FIRST;
 
 	window->jobs = window->jobs / 2 > least ? window->jobs / 2 : least;
+	window->probe = PLACE_PROBE;
 }
 
 void window_widen(struct window *window, unsigned granted)
 {
 	if (granted == window->jobs && window->jobs < WINDOW_MOST) {
 		window->jobs *= 2;
+	}
+	if (granted >= window->probe && window->probe < WINDOW_MOST) {
+		window->probe *= 2;
 	}
 }
 

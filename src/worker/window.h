@@ -19,8 +19,9 @@ enum {
 struct windows;
 
 struct window {
-	unsigned jobs; /* that are asked for at a time */
-	size_t bytes;  /* of a job of this kind, about */
+	unsigned jobs;  /* that are asked for at a time */
+	unsigned probe; /* ... while the site it is for is not known to take any */
+	size_t bytes;   /* of a job of this kind, about */
 	/* Of a careful kind: */
 	unsigned held;  /* jobs at hand */
 	unsigned sent;  /* since since_us */

@@ -5,6 +5,7 @@
 
 #include "no_leaks.h"
 #include "shape/lane.h"
+#include "shape/place.h"
 #include "shape/shape.h"
 
 TestSuite(shape, .fini = no_leaks);
@@ -307,5 +308,151 @@ Test(shape, a_source_has_limits_of_its_own_over_all_destinations)
 	cr_assert_eq(answer.wait_us, 9 * SECOND);
 	lane_disconnected(a);
 	cr_assert_eq(woken, b);
+	shape_free(&shape);
+}
+
+static enum lane_limit asked(struct lane *lane)
+{
+	struct lane_answer answer;
+
+	lane_ask(lane, LANE_CONNECT, 0, &answer);
+	return answer.limit;
+}
+
+Test(shape, sites_that_have_not_answered_leave_a_quarter_of_a_source_to_the_others)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct lane *mute = shape_lane(shape, source, NULL, slice_of("mute"));
+	struct lane *fresh = shape_lane(shape, source, NULL, slice_of("fresh"));
+	struct lane *good = shape_lane(shape, source, NULL, slice_of("good"));
+	struct lane *woken = NULL;
+
+	shape_on_room(shape, remember, &woken);
+	source_limit(source, &(struct shape_limits){.connections = 4});
+	lane_connecting(good, 0);
+	lane_connecting(mute, 0);
+	lane_connecting(mute, 0);
+	cr_assert_eq(asked(fresh), LIMIT_SOURCE_STRANGERS);
+	lane_wait_for_room(fresh, LIMIT_SOURCE_STRANGERS);
+	lane_worked(good);
+	cr_assert_eq(woken, fresh, "who proves itself makes room for the next");
+	cr_assert_eq(asked(fresh), LIMIT_NONE);
+	lane_connecting(fresh, 0);
+	cr_assert_eq(asked(good), LIMIT_SOURCE_CONNECTIONS);
+	lane_disconnected(good);
+	cr_assert_eq(asked(good), LIMIT_NONE);
+	cr_assert_eq(asked(fresh), LIMIT_SOURCE_STRANGERS);
+	shape_free(&shape);
+}
+
+Test(shape, room_that_a_stranger_may_not_use_goes_to_the_next_in_line)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct lane *mute = shape_lane(shape, source, NULL, slice_of("mute"));
+	struct lane *fresh = shape_lane(shape, source, NULL, slice_of("fresh"));
+	struct lane *good = shape_lane(shape, source, NULL, slice_of("good"));
+	struct lane *woken = NULL;
+
+	shape_on_room(shape, remember, &woken);
+	source_limit(source, &(struct shape_limits){.connections = 4});
+	lane_worked(good);
+	lane_connecting(good, 0);
+	for (int i = 0; i < 3; i++) {
+		lane_connecting(mute, 0);
+	}
+	lane_wait_for_room(fresh, asked(fresh));
+	lane_wait_for_room(good, asked(good));
+	lane_disconnected(good);
+	cr_assert_eq(woken, good);
+	lane_disconnected(mute);
+	cr_assert_eq(woken, fresh);
+	lane_worked(mute);
+	lane_failed(mute, 0, SECOND, 0, slice_of("x"));
+	lane_connecting(fresh, 0);
+	cr_assert_eq(asked(fresh), LIMIT_SOURCE_STRANGERS, "who failed is a stranger again");
+	shape_free(&shape);
+}
+
+static struct place_answer place_at(const struct shape *shape, const char *site, int64_t now_us)
+{
+	struct place_answer answer;
+
+	shape_ask_place(shape, slice_of(site), now_us, 20 * SECOND, &answer);
+	return answer;
+}
+
+Test(shape, a_site_that_takes_no_mail_holds_a_probe_and_grows_when_it_is_back)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct lane *lane = shape_lane(shape, source, NULL, slice_of("a"));
+	unsigned messages = 0;
+
+	cr_assert_eq(place_at(shape, "nobody", 0).standing, STANDING_NEW);
+	cr_assert_eq(place_at(shape, "a", 0).standing, STANDING_NEW);
+	lane_connecting(lane, SECOND);
+	cr_assert_eq(place_at(shape, "a", 21 * SECOND).room, UINT32_MAX);
+	cr_assert_eq(place_at(shape, "a", 22 * SECOND).standing, STANDING_SILENT);
+	cr_assert_eq(place_at(shape, "a", 22 * SECOND).room, PLACE_PROBE);
+	cr_assert_eq(place_at(shape, "a", 22 * SECOND).wait_us, 0, "it is being tried");
+	lane_worked(lane);
+	cr_assert_eq(place_at(shape, "a", 22 * SECOND).standing, STANDING_WELL);
+	cr_assert_eq(place_at(shape, "a", 22 * SECOND).room, UINT32_MAX, "it never failed");
+	lane_disconnected(lane);
+	lane_failed(lane, 22 * SECOND, 60 * SECOND, 0, slice_of("no answer"));
+	cr_assert_eq(place_at(shape, "a", 24 * SECOND).wait_us, 8 * SECOND);
+	cr_assert_eq(place_at(shape, "a", 40 * SECOND).standing, STANDING_SILENT);
+	cr_assert_eq(place_at(shape, "a", 40 * SECOND).room, PLACE_PROBE);
+	while (place_at(shape, "a", 40 * SECOND).room != UINT32_MAX) {
+		unsigned before = place_at(shape, "a", 40 * SECOND).room;
+
+		lane_worked(lane);
+		cr_assert_gt(place_at(shape, "a", 40 * SECOND).room, before);
+		messages++;
+	}
+	cr_assert(messages > 100 && messages < 300, "%u", messages);
+	shape_free(&shape);
+}
+
+Test(shape, one_lane_that_works_is_enough_for_a_site)
+{
+	struct shape *shape = shape_new();
+	struct lane *blocked =
+		shape_lane(shape, shape_source(shape, slice_of("s"), NULL), NULL, slice_of("a"));
+	struct lane *good =
+		shape_lane(shape, shape_source(shape, slice_of("t"), NULL), NULL, slice_of("a"));
+
+	lane_worked(good);
+	lane_failed(blocked, 0, 60 * SECOND, 0, slice_of("blocked"));
+	cr_assert_eq(place_at(shape, "a", SECOND).standing, STANDING_WELL);
+	cr_assert_eq(place_at(shape, "a", SECOND).room, UINT32_MAX);
+	shape_drop_lane(shape, &good);
+	cr_assert_eq(place_at(shape, "a", SECOND).standing, STANDING_SILENT);
+	shape_free(&shape);
+}
+
+Test(shape, sites_of_a_provider_are_silent_together)
+{
+	struct shape *shape = shape_new();
+	struct source *source = shape_source(shape, slice_of("s"), NULL);
+	struct provider *provider = shape_provider(shape, slice_of("p"));
+	struct lane *a = shape_lane(shape, source, provider, slice_of("a"));
+	struct lane *b;
+
+	lane_connecting(a, SECOND);
+	lane_failed(a, 3 * SECOND, SECOND, 0, slice_of("no answer"));
+	lane_disconnected(a);
+	cr_assert(!provider_is_silent(provider, 21 * SECOND, 20 * SECOND));
+	cr_assert(provider_is_silent(provider, 22 * SECOND, 20 * SECOND));
+	b = shape_lane(shape, source, provider, slice_of("b"));
+	cr_assert_eq(place_at(shape, "b", 22 * SECOND).standing, STANDING_SILENT);
+	cr_assert_eq(place_at(shape, "b", 22 * SECOND).provider, provider);
+	lane_worked(b);
+	cr_assert(!provider_is_silent(provider, 100 * SECOND, 0));
+	cr_assert_eq(place_at(shape, "b", 22 * SECOND).standing, STANDING_WELL);
+	cr_assert_eq(
+		place_at(shape, "a", 22 * SECOND).standing, STANDING_SILENT, "it failed itself");
 	shape_free(&shape);
 }
