@@ -57,3 +57,40 @@ def test_a_stop_has_the_time_that_a_drain_takes(tmp_path):
 def test_a_reload_checks_first():
     assert service()["ExecReload"].endswith("--check-config") and service()["ExecReload2"] == "kill -HUP $MAINPID"
     assert service()["Type"] == "notify" and service()["KillMode"] == "mixed"
+
+
+def install(directory):
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", directory], check=True)
+
+
+def one(directory, pattern):
+    (path,) = directory.rglob(pattern)
+    return path
+
+
+def test_an_install_leaves_what_an_operator_wrote(tmp_path):
+    """An upgrade is an install over the last one."""
+    install(tmp_path)
+    for name in ("penguin-mta.yaml", "providers.yaml"):
+        path = one(tmp_path, f"etc/penguin-mta/{name}")
+        shipped = path.read_text()
+        path.write_text("# ours\n")
+        path.chmod(0o640)
+        install(tmp_path)
+        assert path.read_text() == "# ours\n" and path.stat().st_mode & 0o777 == 0o640
+        assert one(tmp_path, f"doc/penguin-mta/examples/{name}").read_text() == shipped
+
+
+def test_what_is_installed_fits_together(tmp_path):
+    """The unit, the directories and the program mean the same configuration and the same user."""
+    install(tmp_path)
+    unit = one(tmp_path, "penguin-mta.service").read_text()
+    program, config = re.search(r"^ExecStart=(\S+) -c (\S+)$", unit, re.M).groups()
+    assert (tmp_path / program[1:]).stat().st_mode & 0o111
+    assert (tmp_path / config[1:]).exists()
+    directories = one(tmp_path, "tmpfiles.d/penguin-mta.conf").read_text()
+    assert f"d {pathlib.Path(config).parent} 0750 root penguin-mta\n" in directories
+    assert one(tmp_path, "sysusers.d/penguin-mta.conf").read_text().splitlines()[-1].startswith("u penguin-mta ")
+    done = subprocess.run([tmp_path / program[1:], "-c", tmp_path / config[1:], "--check-config"], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
