@@ -51,4 +51,7 @@ struct site_choice {
 size_t site_plan(const struct site *site, bool ipv4, bool ipv6, uint64_t random,
 	struct site_choice ret_choices[SITE_CHOICES]);
 
+/* Whether site_plan() would find any. */
+bool site_reachable(const struct site *site, bool ipv4, bool ipv6);
+
 #endif

@@ -67,6 +67,7 @@ struct slice provider_name(const struct provider *provider);
 void shape_clear_pools(struct shape *shape);
 void pool_add(struct pool *pool, struct source *source, unsigned weight);
 size_t pool_count(const struct pool *pool);
+bool pool_is_open(const struct pool *pool); /* a member is in use */
 struct slice pool_name(const struct pool *pool);
 
 /* Of a source: out of use (held by an operator, unplumbed) with the reason, or NULL. */
@@ -79,10 +80,15 @@ void *source_owner(const struct source *source);
  * The source of the pool that shall serve the site: the one named `sticky` (a
  * retry's, for greylisting) where it is a member in use; else by weight among the
  * sources_per_site that rendezvous hashing gives this site, so that a small server
- * never sees the whole pool.  NULL when no member is in use.
+ * never sees the whole pool.  A member that may not, by the filter (or NULL), is as one
+ * out of use.  NULL when no member is in use.
  */
-struct source *pool_choose(
-	struct pool *pool, const struct provider *provider, struct slice site, struct slice sticky);
+struct pool_filter {
+	bool (*may)(const void *context, const struct source *source);
+	const void *context;
+};
+struct source *pool_choose(struct pool *pool, const struct provider *provider, struct slice site,
+	struct slice sticky, const struct pool_filter *filter);
 
 /*
  * The lane of that source, site and provider, new or as it was.  `site` also tells

@@ -148,3 +148,13 @@ size_t site_plan(const struct site *site, bool ipv4, bool ipv6, uint64_t random,
 	}
 	return choose(site, &candidates, ret_choices);
 }
+
+bool site_reachable(const struct site *site, bool ipv4, bool ipv6)
+{
+	for (size_t at = 0; at < site->address_count; at++) {
+		if (is_v6(site, at) ? ipv6 : ipv4) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -36,6 +36,16 @@ size_t pool_count(const struct pool *pool)
 	return pool->count;
 }
 
+bool pool_is_open(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		if (pool->members[i].source->held == NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct slice pool_name(const struct pool *pool)
 {
 	return pool->name;
@@ -59,9 +69,14 @@ static uint64_t site_hash(struct slice site)
 	return hash;
 }
 
-/* Sets bits of `chosen` for the `most` members in use that rank first for the site. */
-static size_t rendezvous(
-	const struct pool *pool, struct slice site, size_t most, struct member **ret_members)
+static bool is_open(const struct source *source, const struct pool_filter *filter)
+{
+	return source->held == NULL && (filter == NULL || filter->may(filter->context, source));
+}
+
+/* The `most` members in use that rank first for the site. */
+static size_t rendezvous(const struct pool *pool, struct slice site, size_t most,
+	const struct pool_filter *filter, struct member **ret_members)
 {
 	uint64_t ranks[CANDIDATES_MAX];
 	uint64_t hash = site_hash(site);
@@ -72,7 +87,7 @@ static size_t rendezvous(
 		uint64_t rank = mix(hash ^ mix(member->source->hash));
 		size_t at = n;
 
-		if (member->source->held != NULL) {
+		if (!is_open(member->source, filter)) {
 			continue;
 		}
 		while (at > 0 && ranks[at - 1] < rank) {
@@ -110,7 +125,7 @@ static struct source *by_weight(struct member **members, size_t count)
 	return best->source;
 }
 
-static struct source *whole_pool(struct pool *pool)
+static struct source *whole_pool(struct pool *pool, const struct pool_filter *filter)
 {
 	struct member *best = NULL;
 	int64_t total = 0;
@@ -118,7 +133,7 @@ static struct source *whole_pool(struct pool *pool)
 	for (size_t i = 0; i < pool->count; i++) {
 		struct member *member = &pool->members[i];
 
-		if (member->source->held != NULL) {
+		if (!is_open(member->source, filter)) {
 			continue;
 		}
 		member->turn += member->weight;
@@ -134,23 +149,24 @@ static struct source *whole_pool(struct pool *pool)
 	return best->source;
 }
 
-static struct source *find_sticky(const struct pool *pool, struct slice sticky)
+static struct source *find_sticky(
+	const struct pool *pool, struct slice sticky, const struct pool_filter *filter)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		struct source *source = pool->members[i].source;
 
-		if (source->held == NULL && slice_equal(source->name, sticky)) {
+		if (slice_equal(source->name, sticky) && is_open(source, filter)) {
 			return source;
 		}
 	}
 	return NULL;
 }
 
-struct source *pool_choose(
-	struct pool *pool, const struct provider *provider, struct slice site, struct slice sticky)
+struct source *pool_choose(struct pool *pool, const struct provider *provider, struct slice site,
+	struct slice sticky, const struct pool_filter *filter)
 {
 	struct member *members[CANDIDATES_MAX];
-	struct source *source = sticky.n > 0 ? find_sticky(pool, sticky) : NULL;
+	struct source *source = sticky.n > 0 ? find_sticky(pool, sticky, filter) : NULL;
 	unsigned few = provider != NULL ? provider->limits.sources_per_site
 					: pool->shape->others.sources_per_site;
 
@@ -158,9 +174,9 @@ struct source *pool_choose(
 		return source;
 	}
 	if (few == 0 || few > CANDIDATES_MAX) {
-		return whole_pool(pool);
+		return whole_pool(pool, filter);
 	}
-	return by_weight(members, rendezvous(pool, site, few, members));
+	return by_weight(members, rendezvous(pool, site, few, filter, members));
 }
 
 static int64_t source_permits(const struct pool *pool, const struct source *source,

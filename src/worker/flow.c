@@ -27,6 +27,7 @@
 #include "logbook.h"
 #include "parts.h"
 #include "pins.h"
+#include "reach.h"
 #include "sources.h"
 #include "sql/statements.h"
 #include "stop.h"
@@ -343,25 +344,51 @@ static bool is_news(struct worker *worker, struct slice pool)
 	return true;
 }
 
-static void tell_no_source(const struct plan *plan, struct slice pool)
+static void wait_for_source(struct plan *plan, struct slice pool, struct slice remedy)
 {
-	log_warning(NULL, "no_source", "pool=%s tenant=%s remedy=%s", log_quote(pool),
-		log_quote(plan_tenant(plan)->name),
-		log_quote(SLICE("no source of this pool is in use, or there is no such pool: "
-				"see pools in penguin-mta.yaml, and penguinctl hold")));
+	if (is_news(plan->worker, pool)) {
+		log_warning(NULL, "no_source", "pool=%s tenant=%s remedy=%s", log_quote(pool),
+			log_quote(plan_tenant(plan)->name), log_quote(remedy));
+	}
+	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
 }
 
 /* Where others of this node have some of the pool's, they claim it next. */
 static void no_source(struct plan *plan, struct slice pool)
 {
-	if (sources_any_elsewhere(plan->worker->sources, pool)) {
+	if (sources_any_elsewhere(plan->worker->sources, pool, NULL) != NULL) {
 		plan_give_back(&plan, 0, SLICE(""));
-		return;
+	} else {
+		wait_for_source(plan, pool,
+			SLICE("no source of this pool is in use, or there is no such pool: see "
+			      "pools in penguin-mta.yaml, and penguinctl hold"));
 	}
-	if (is_news(plan->worker, pool)) {
-		tell_no_source(plan, pool);
+}
+
+static bool was_left(const struct plan *plan)
+{
+	return slice_starts(plan->job->batch->tag, SLICE("source:"));
+}
+
+/*
+ * There are sources, but none with an address of a family that the site has.  That is no
+ * fault of a recipient as long as the site has what nearly all have, which is IPv4.
+ */
+static void no_reach(struct plan *plan, struct slice pool, const struct reach *reach)
+{
+	const struct config_source *other =
+		sources_any_elsewhere(plan->worker->sources, pool, reach);
+
+	if (other != NULL && !was_left(plan)) {
+		leave_to_other(plan, slice_of(other->name));
+	} else if (other != NULL || site_reachable(plan->site, true, false)) {
+		wait_for_source(plan, pool,
+			SLICE("no source of this pool that is in use has an ipv4, and there are "
+			      "sites that have nothing else"));
+	} else {
+		fail(plan, PHASE_CONNECT, FAILURE_DNS_NO_ADDRESS,
+			SLICE("the site has IPv6 addresses only, and no source uses that there"));
 	}
-	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
 }
 
 /*
@@ -373,9 +400,17 @@ static bool belongs_elsewhere(const struct plan *plan)
 	const struct worker *worker = plan->worker;
 	struct slice source = plan->job->source;
 
-	return source.n > 0 && sources_elsewhere(worker->sources, source) &&
-		!slice_starts(plan->job->batch->tag, SLICE("source:")) &&
+	return source.n > 0 && sources_elsewhere(worker->sources, source) && !was_left(plan) &&
 		!holds_source(worker->holds, source);
+}
+
+static const struct config_pace *pace_of(const struct plan *plan, const struct provider *provider)
+{
+	const struct config *config = plan->worker->equipment->config;
+	const struct config_provider *found =
+		provider != NULL ? config_provider(config, provider_name(provider)) : NULL;
+
+	return found != NULL ? &found->pace : &config->default_site;
 }
 
 static void choose_source(struct plan *plan, struct provider *provider)
@@ -383,6 +418,8 @@ static void choose_source(struct plan *plan, struct provider *provider)
 	struct worker *worker = plan->worker;
 	struct slice name = plan_campaign(plan)->pool;
 	struct pool *pool = shape_find_pool(worker->shape, name);
+	const struct reach reach = {plan->site, pace_of(plan, provider)};
+	const struct pool_filter filter = reach_filter(&reach);
 	const struct config_source *config;
 	struct source *source = NULL;
 
@@ -391,7 +428,12 @@ static void choose_source(struct plan *plan, struct provider *provider)
 		return;
 	}
 	if (pool != NULL) {
-		source = pool_choose(pool, provider, site_key(plan->site), plan->job->source);
+		source = pool_choose(
+			pool, provider, site_key(plan->site), plan->job->source, &filter);
+	}
+	if (source == NULL && pool != NULL && pool_is_open(pool)) {
+		no_reach(plan, name, &reach);
+		return;
 	}
 	if (source == NULL) {
 		no_source(plan, name);

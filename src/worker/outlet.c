@@ -13,6 +13,7 @@
 #include "load.h"
 #include "logbook.h"
 #include "parts.h"
+#include "reach.h"
 #include "shortage.h"
 #include "sources.h"
 #include "stop.h"
@@ -309,6 +310,16 @@ static void look_again(struct outlet *outlet)
 	timer_set(&outlet->timer, loop_now_us(outlet->worker->loop) + LOOK_AGAIN_US);
 }
 
+/* It was reached when the job was routed: a relay, or hosts that changed since.  Once more, later. */
+static bool pick_unreached(void *owner, struct job *job)
+{
+	struct plan *plan = job->plan;
+
+	(void)owner;
+	plan_give_back(&plan, AWAY_US, SLICE(""));
+	return true;
+}
+
 /* No host of the site may be tried from here. */
 static void refuse_site(struct outlet *outlet, enum failure failure, struct slice text)
 {
@@ -322,24 +333,22 @@ static void refuse_site(struct outlet *outlet, enum failure failure, struct slic
 static size_t choose_hosts(struct outlet *outlet, struct host_choice hosts[SITE_CHOICES])
 {
 	struct site_choice choices[SITE_CHOICES];
-	bool anywhere = outlet->source->ipv4.version == 0 && outlet->source->ipv6.version == 0;
-	bool ipv6 = anywhere ||
-		(outlet->source->ipv6.version != 0 &&
-			(outlet->pace->ipv6 || outlet->source->ipv4.version == 0));
+	struct families families = reach_families(outlet->source, outlet->pace);
 	uint64_t random;
 	size_t n, kept = 0;
 
 	id_random_bytes(&random, sizeof(random));
-	n = site_plan(
-		outlet->site, anywhere || outlet->source->ipv4.version != 0, ipv6, random, choices);
+	n = site_plan(outlet->site, families.ipv4, families.ipv6, random, choices);
 	for (size_t i = 0; i < n; i++) {
 		if (resolver_allows(outlet->worker->resolver, outlet->site, &choices[i].endpoint)) {
 			hosts[kept++] = (struct host_choice){choices[i].host, choices[i].endpoint};
 		}
 	}
 	if (n == 0) {
-		refuse_site(outlet, FAILURE_DNS_NO_ADDRESS,
-			SLICE("the site has no address of a family that this source has"));
+		log_warning(NULL, "no_common_family", "source=%s site=%s",
+			log_quote(slice_of(outlet->source->name)),
+			log_quote(site_name(outlet->site)));
+		queue_pick(outlet->queue, pick_unreached, NULL);
 	} else if (kept == 0) {
 		refuse_site(outlet, FAILURE_GUARDED, slice_of(failure_text(FAILURE_GUARDED)));
 	}

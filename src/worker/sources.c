@@ -156,16 +156,21 @@ bool sources_elsewhere(const struct sources *sources, struct slice source)
 	return config_source(config_of(sources), source) != NULL && !is_given(sources, source);
 }
 
-bool sources_any_elsewhere(const struct sources *sources, struct slice pool)
+const struct config_source *sources_any_elsewhere(
+	const struct sources *sources, struct slice pool, const struct reach *reach)
 {
 	const struct config_pool *named = config_pool(config_of(sources), pool);
 
 	for (size_t i = 0; named != NULL && i < named->sources.count; i++) {
-		if (sources_elsewhere(sources, slice_of(named->sources.items[i]->name))) {
-			return true;
+		const struct config_source *source =
+			config_source(config_of(sources), slice_of(named->sources.items[i]->name));
+
+		if (source != NULL && !is_given(sources, slice_of(source->name)) &&
+			(reach == NULL || reach_has(reach, source))) {
+			return source;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 static void want_address(struct sources *sources, const struct config_source *source,

@@ -7,6 +7,7 @@
 #define WORKER_SOURCES_H
 
 #include "parts.h"
+#include "reach.h"
 
 struct sources;
 
@@ -29,8 +30,9 @@ const char *sources_fault(const struct sources *sources, struct slice source);
 /* It is configured, and another worker's of this node. */
 bool sources_elsewhere(const struct sources *sources, struct slice source);
 
-/* The pool has one that is. */
-bool sources_any_elsewhere(const struct sources *sources, struct slice pool);
+/* One of the pool that is, and that reaches where a job goes to (NULL: anywhere); or NULL. */
+const struct config_source *sources_any_elsewhere(
+	const struct sources *sources, struct slice pool, const struct reach *reach);
 
 /* The event of intake/. */
 void sources_on_address(void *owner, struct slice address, enum address_owner who,

@@ -34,7 +34,8 @@ Test(shape, weights_hold_over_time_at_a_provider)
 	int seen[3] = {0};
 
 	for (int i = 0; i < 800; i++) {
-		struct source *source = pool_choose(pool, gmail, slice_of("site"), slice_of(""));
+		struct source *source =
+			pool_choose(pool, gmail, slice_of("site"), slice_of(""), NULL);
 
 		seen[source_name(source).p[1] - '0']++;
 	}
@@ -58,8 +59,8 @@ Test(shape, a_small_site_sees_two_sources_and_always_the_same)
 
 		snprintf(name, sizeof(name), "site%d", site);
 		for (int i = 0; i < 10; i++) {
-			struct slice source =
-				source_name(pool_choose(pool, NULL, slice_of(name), slice_of("")));
+			struct slice source = source_name(
+				pool_choose(pool, NULL, slice_of(name), slice_of(""), NULL));
 
 			seen[strtol(source.p + 1, NULL, 10)] = true;
 		}
@@ -83,17 +84,50 @@ Test(shape, a_retry_goes_back_over_its_source_unless_it_is_held)
 	struct source *third = shape_find_source(shape, slice_of("s3"));
 
 	for (int i = 0; i < 20; i++) {
-		cr_assert_eq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3")), third);
+		cr_assert_eq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3"), NULL), third);
 	}
 	source_hold(third, "held by an operator");
-	cr_assert_neq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3")), third);
+	cr_assert_neq(pool_choose(pool, NULL, slice_of("x"), slice_of("s3"), NULL), third);
 	for (int i = 0; i < 5; i++) {
 		char name[4];
 
 		snprintf(name, sizeof(name), "s%d", i);
 		source_hold(shape_find_source(shape, slice_of(name)), "all");
 	}
-	cr_assert_null(pool_choose(pool, NULL, slice_of("x"), slice_of("")));
+	cr_assert_null(pool_choose(pool, NULL, slice_of("x"), slice_of(""), NULL));
+	shape_free(&shape);
+}
+
+static bool is_odd(const void *context, const struct source *source)
+{
+	(void)context;
+	return (source_name(source).p[1] - '0') % 2 == 1;
+}
+
+Test(shape, a_source_that_may_not_is_as_one_out_of_use)
+{
+	const struct pool_filter odd = {is_odd, NULL};
+	struct shape *shape = shape_new();
+	struct pool *pool = pool_of(shape, 5, NULL);
+	struct provider *gmail = shape_provider(shape, slice_of("gmail"));
+
+	shape_limit_others(shape, &(struct shape_limits){.sources_per_site = 1});
+	for (int i = 0; i < 50; i++) {
+		char site[16];
+
+		snprintf(site, sizeof(site), "site%d", i);
+		cr_assert(
+			is_odd(NULL, pool_choose(pool, NULL, slice_of(site), slice_of(""), &odd)));
+		cr_assert(is_odd(
+			NULL, pool_choose(pool, NULL, slice_of(site), slice_of("s2"), &odd)));
+		cr_assert(
+			is_odd(NULL, pool_choose(pool, gmail, slice_of(site), slice_of(""), &odd)));
+	}
+	source_hold(shape_find_source(shape, slice_of("s1")), "held");
+	cr_assert_not_null(pool_choose(pool, NULL, slice_of("x"), slice_of(""), &odd));
+	source_hold(shape_find_source(shape, slice_of("s3")), "held");
+	cr_assert_null(pool_choose(pool, NULL, slice_of("x"), slice_of(""), &odd));
+	cr_assert(pool_is_open(pool), "the even ones");
 	shape_free(&shape);
 }
 
