@@ -46,7 +46,7 @@ void log_info(const struct log_scope *scope, const char *event, const char *form
 void log_debug(const struct log_scope *scope, const char *event, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
-/* Quoted where needed, at most 500 bytes; one of eight buffers used in turn. */
+/* Quoted where needed, at most 4000 bytes; one of eight buffers used in turn. */
 const char *log_quote(struct slice text);
 
 #endif

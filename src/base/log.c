@@ -20,7 +20,7 @@
 
 #define LINE_MAX_BYTES 16384
 #define SCOPES_MAX 16
-#define QUOTED_MAX_BYTES 500
+#define QUOTED_MAX_BYTES 4000 /* a record to publish, all faults of a file */
 #define QUOTED_BUFFERS 8
 
 static const struct {

@@ -200,10 +200,12 @@ def test_a_wrong_file_changes_nothing_anywhere(stack):
         pids = s.processes()
         path = s.directory / "penguin-mta.yaml"
         good = path.read_text()
-        path.write_text("sources: nonsense\n")
+        path.write_text("sources: nonsense\n" + "".join(f"nonsense_{i}: 1\n" for i in range(8)))
         s.mta.send_signal(signal.SIGHUP)
         wait_for(lambda: "reload_refused" in s.log_text())
-        assert "worker=" not in [line for line in s.log_text().splitlines() if line.startswith("reload_refused")][0]
+        (line,) = [line for line in s.log_text().splitlines() if line.startswith("reload_refused")]
+        assert "worker=" not in line
+        assert all(f"unknown key 'nonsense_{i}'" in line for i in range(8)), "every fault is told"
         path.write_text(good)
         campaign = s.campaign()
         s.enqueue(campaign, people(20))

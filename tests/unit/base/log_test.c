@@ -172,19 +172,19 @@ Test(log, quotes)
 	}
 }
 
-Test(log, quotes_at_most_500_bytes)
+Test(log, quotes_at_most_4000_bytes)
 {
-	static char text[3000];
+	static char text[4096];
 
-	for (size_t n = 480; n < 520; n++) {
+	for (size_t n = 3980; n < 4020; n++) {
 		memset(text, 'x', n);
-		cr_expect_eq(strlen(log_quote(slice_make(text, n))), n <= 500 ? n : 500);
+		cr_expect_eq(strlen(log_quote(slice_make(text, n))), n <= 4000 ? n : 4000);
 		text[0] = ' ';
-		cr_expect_eq(strlen(log_quote(slice_make(text, n))), n + 2 <= 500 ? n + 2 : 500);
+		cr_expect_eq(strlen(log_quote(slice_make(text, n))), n + 2 <= 4000 ? n + 2 : 4000);
 		memset(text, '"', n);
-		cr_expect_leq(strlen(log_quote(slice_make(text, n))), 500);
+		cr_expect_leq(strlen(log_quote(slice_make(text, n))), 4000);
 		memset(text, '\x01', n);
-		cr_expect_leq(strlen(log_quote(slice_make(text, n))), 500);
+		cr_expect_leq(strlen(log_quote(slice_make(text, n))), 4000);
 	}
 }
 
