@@ -253,8 +253,13 @@ int migrate_print(struct ctl *ctl)
 {
 	(void)ctl;
 	for (size_t i = 0; i < sql_migrations_count; i++) {
-		(void)printf("-- %s\nBEGIN;\n%s\nCOMMIT;\n", sql_migrations[i].name,
-			sql_migrations[i].text);
+		const struct sql_migration *migration = &sql_migrations[i];
+
+		(void)printf("-- %s\nBEGIN;\n%s\n"
+			     "INSERT INTO penguin.schema_migrations (number, name, checksum) "
+			     "VALUES (%d, '%s', '%s');\nCOMMIT;\n",
+			migration->name, migration->text, migration->number, migration->name,
+			migration->checksum);
 	}
 	return EX_OK;
 }

@@ -1,5 +1,6 @@
 """penguinctl from an empty database to mail in the world, and a newcomer's mistakes."""
 import json
+import subprocess
 
 import psycopg2
 import pytest
@@ -31,6 +32,14 @@ def test_migrate_twice_changes_nothing(ctl):
     ctl.run("migrate", "up")
     assert ctl.run("migrate", "status") == first
     assert "CREATE TABLE" in ctl.run("migrate", "print")
+
+
+def test_what_is_printed_and_applied_by_hand_is_known_as_applied(ctl, empty_dsn):
+    sql = ctl.run("migrate", "print")
+    subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty_dsn], input=sql, text=True, check=True, stdout=subprocess.DEVNULL)
+    status = ctl.run("migrate", "status")
+    assert "to do" not in status and "changed" not in status and status.count("applied") == sql.count("\nBEGIN;\n")
+    assert "applied" not in ctl.run("migrate", "up"), "nothing is left"
 
 
 def test_a_csv_is_read_once_however_often_it_is_given(shop):
