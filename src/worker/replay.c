@@ -25,6 +25,7 @@
 #include "history.h"
 #include "logbook.h"
 #include "pins.h"
+#include "schema.h"
 #include "spool/recover.h"
 
 #define INTERVAL_US (TIME_SECOND_US / 100)
@@ -55,6 +56,7 @@ struct replay {
 	struct incarnation **last;
 	struct incarnation *now; /* that is being reported */
 	struct record *record;
+	struct schema *schema;
 	struct history *history;
 	struct crash *crash;
 	struct later step;
@@ -304,10 +306,17 @@ void replay_on_leased(struct replay *replay)
 	}
 }
 
-void replay_start(struct replay *replay)
+static void on_schema(void *owner)
 {
+	struct replay *replay = owner;
+
 	replay->history = history_new(replay->worker, replay->directory);
 	history_restore(replay->history, on_restored, replay);
+}
+
+void replay_start(struct replay *replay)
+{
+	replay->schema = schema_ask(replay->worker, on_schema, replay);
 }
 
 void replay_free(struct replay **replay)
@@ -320,6 +329,7 @@ void replay_free(struct replay **replay)
 	*replay = NULL;
 	loop_later_cancel(gone->worker->loop, &gone->step);
 	record_close(&gone->record);
+	schema_free(&gone->schema);
 	history_free(&gone->history);
 	crash_free(&gone->crash);
 	arena_free(&gone->arena);

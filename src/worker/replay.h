@@ -14,7 +14,10 @@ struct replay;
 /* Reads the directory; NULL with a reason in why where the journal is damaged. */
 struct replay *replay_read(struct worker *worker, struct slice directory, struct buf *why);
 
-/* What Postgres has forgotten comes first (history.h); then reports what was read, and starts intake/. */
+/*
+ * Waits until the schema is right (schema.h).  What Postgres has forgotten comes first
+ * (history.h); then reports what was read, and starts intake/.
+ */
 void replay_start(struct replay *replay);
 
 /* Postgres knows whose journals were read: the files are set aside. */
