@@ -96,6 +96,8 @@ void conn_local(const struct conn *conn, union endpoint *ret_local);
 struct buf;
 void endpoint_add(struct buf *out, const union endpoint *endpoint, bool with_port);
 bool endpoint_parse(struct slice text, uint16_t port, union endpoint *ret_endpoint);
+/* False: the kernel says that nothing of this machine has it.  The port does not count. */
+bool endpoint_is_here(const union endpoint *endpoint);
 bool endpoint_equal(const union endpoint *a, const union endpoint *b); /* without ports */
 
 #endif

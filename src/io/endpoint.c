@@ -4,7 +4,9 @@
  * one link is never a mail host.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "io/conn.h"
@@ -94,4 +96,22 @@ bool endpoint_equal(const union endpoint *a, const union endpoint *b)
 		return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0;
 	}
 	return a->any.sa_family == AF_INET && a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+/* A datagram socket, whose ports nobody runs out of; what it cannot find out is no news. */
+bool endpoint_is_here(const union endpoint *endpoint)
+{
+	bool v6 = endpoint->any.sa_family == AF_INET6;
+	socklen_t length = v6 ? sizeof(endpoint->v6) : sizeof(endpoint->v4);
+	union endpoint local = *endpoint;
+	int fd = socket(endpoint->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool here;
+
+	if (fd < 0) {
+		return errno != EAFNOSUPPORT;
+	}
+	*(v6 ? &local.v6.sin6_port : &local.v4.sin_port) = 0;
+	here = bind(fd, &local.any, length) == 0 || errno != EADDRNOTAVAIL;
+	(void)close(fd);
+	return here;
 }

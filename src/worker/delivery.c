@@ -16,6 +16,7 @@
 #include "mail/header.h"
 #include "parts.h"
 #include "shortage.h"
+#include "sources.h"
 #include "way.h"
 
 #define SPARES_MAX 256
@@ -467,6 +468,7 @@ static void on_unreachable(void *owner, const struct sessions_failure *failure)
 
 	if (failure->evidence.failure == FAILURE_LOCAL) {
 		shortages_socket(worker, outlet->source->name, failure->evidence.text);
+		sources_check(worker->sources);
 		outlet->paused_until_us = now_us + LOCAL_PAUSE_US;
 		loop_later(worker->loop, &outlet->run);
 		return;

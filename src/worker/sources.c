@@ -15,9 +15,11 @@
 #include "holds.h"
 
 #define TELL_US (60 * TIME_SECOND_US)
+#define ABSENT_US (5 * TIME_SECOND_US) /* an address that is not here is looked for so often */
 
 static const char elsewhere[] = "it is another worker's of this node";
 static const char not_yet[] = "its address is being asked for";
+static const char absent[] = "no interface of this machine has its address";
 static const char taken[] = "another worker sends from its address";
 
 /* One that was given to this worker. */
@@ -36,18 +38,27 @@ struct rented {
 	int64_t told_us;        /* that another has it; 0 = not yet */
 };
 
+/* One that is configured, and that this machine does not have. */
+struct missing {
+	bool wanted;
+	int64_t told_us;
+};
+
 struct sources {
 	struct worker *worker;
 	unsigned workers;
 	bool owns_all;
-	struct map *given;  /* by name */
-	struct map *rented; /* by text */
+	struct map *given;   /* by name */
+	struct map *rented;  /* by text */
+	struct map *missing; /* by text */
+	struct timer missing_look;
 	struct later look;
 	bool leaving; /* something waits for connections to end, or for Postgres */
 	bool check;   /* the names of other sources than before are to be looked at */
 };
 
 static void on_look(void *owner);
+static void on_missing_look(void *owner);
 
 struct sources *sources_new(struct worker *worker, unsigned workers, bool owns_all)
 {
@@ -58,6 +69,8 @@ struct sources *sources_new(struct worker *worker, unsigned workers, bool owns_a
 	sources->owns_all = owns_all;
 	sources->given = map_new();
 	sources->rented = map_new();
+	sources->missing = map_new();
+	timer_init(&sources->missing_look, worker->loop, on_missing_look, sources);
 	later_init(&sources->look, on_look, sources);
 	return sources;
 }
@@ -94,8 +107,14 @@ void sources_free(struct sources **sources)
 	while (map_next(gone->rented, &at, &key, &value)) {
 		rented_free(value);
 	}
+	at = 0;
+	while (map_next(gone->missing, &at, &key, &value)) {
+		mem_free(value);
+	}
+	timer_stop(&gone->missing_look);
 	map_free(&gone->given);
 	map_free(&gone->rented);
+	map_free(&gone->missing);
 	mem_free(gone);
 }
 
@@ -121,6 +140,7 @@ static const char *address_fault(
 	const struct sources *sources, const struct config_address *address)
 {
 	const struct rented *rented;
+	const char *fault = NULL;
 	struct buf text;
 
 	if (address->version == 0) {
@@ -129,11 +149,15 @@ static const char *address_fault(
 	buf_init(&text, 0);
 	config_address_add(&text, address);
 	rented = map_get(sources->rented, buf_slice(&text));
-	buf_clear(&text);
-	if (rented == NULL || !rented->wanted || rented->who == ADDRESS_LEFT) {
-		return not_yet;
+	if (map_get(sources->missing, buf_slice(&text)) != NULL) {
+		fault = absent;
+	} else if (rented == NULL || !rented->wanted || rented->who == ADDRESS_LEFT) {
+		fault = not_yet;
+	} else if (rented->who == ADDRESS_TAKEN) {
+		fault = taken;
 	}
-	return rented->who == ADDRESS_TAKEN ? taken : NULL;
+	buf_clear(&text);
+	return fault;
 }
 
 const char *sources_fault(const struct sources *sources, struct slice source)
@@ -148,7 +172,12 @@ const char *sources_fault(const struct sources *sources, struct slice source)
 		return elsewhere;
 	}
 	fault = address_fault(sources, &named->ipv4);
-	return fault != NULL ? fault : address_fault(sources, &named->ipv6);
+	if (fault == NULL) {
+		fault = address_fault(sources, &named->ipv6);
+		/* IPv4 does without it. */
+		fault = fault == absent && named->ipv4.version != 0 ? NULL : fault;
+	}
+	return fault;
 }
 
 bool sources_elsewhere(const struct sources *sources, struct slice source)
@@ -173,10 +202,48 @@ const struct config_source *sources_any_elsewhere(
 	return NULL;
 }
 
+static void rent(struct sources *sources, const struct config_source *source, struct slice address)
+{
+	struct rented *rented = map_get(sources->rented, address);
+
+	if (rented == NULL) {
+		rented = MEM_NEW(struct rented);
+		rented->text = slice_string(address);
+		rented->who = ADDRESS_LEFT;
+		map_put(sources->rented, address, rented);
+	}
+	mem_free(rented->source);
+	rented->source = mem_string(source->name);
+	rented->wanted = true;
+	intake_want_address(sources->worker->intake, address, slice_of(source->name));
+}
+
+/* Once a minute: a slip in the file, or in the network's. */
+static void miss(struct sources *sources, const struct config_source *source, struct slice address)
+{
+	struct missing *missing = map_get(sources->missing, address);
+	int64_t now_us = loop_now_us(sources->worker->loop);
+
+	if (missing == NULL) {
+		missing = MEM_NEW(struct missing);
+		map_put(sources->missing, address, missing);
+		timer_set(&sources->missing_look, now_us + ABSENT_US);
+	}
+	missing->wanted = true;
+	if (missing->told_us == 0 || now_us - missing->told_us >= TELL_US) {
+		missing->told_us = now_us;
+		log_error(NULL, "source_absent", "source=%s address=%s remedy=%s",
+			log_quote(slice_of(source->name)), log_quote(address),
+			log_quote(SLICE("no interface of this machine has the address: 'ip address "
+					"add' it, or take it out of sources")));
+	}
+}
+
+/* One that is not here is nobody's to send from, and another node may have it. */
 static void want_address(struct sources *sources, const struct config_source *source,
 	const struct config_address *address)
 {
-	struct rented *rented;
+	union endpoint endpoint;
 	struct buf text;
 
 	if (address->version == 0) {
@@ -184,17 +251,11 @@ static void want_address(struct sources *sources, const struct config_source *so
 	}
 	buf_init(&text, 0);
 	config_address_add(&text, address);
-	rented = map_get(sources->rented, buf_slice(&text));
-	if (rented == NULL) {
-		rented = MEM_NEW(struct rented);
-		rented->text = slice_string(buf_slice(&text));
-		rented->who = ADDRESS_LEFT;
-		map_put(sources->rented, buf_slice(&text), rented);
+	if (endpoint_parse(buf_slice(&text), 0, &endpoint) && !endpoint_is_here(&endpoint)) {
+		miss(sources, source, buf_slice(&text));
+	} else {
+		rent(sources, source, buf_slice(&text));
 	}
-	mem_free(rented->source);
-	rented->source = mem_string(source->name);
-	rented->wanted = true;
-	intake_want_address(sources->worker->intake, buf_slice(&text), slice_of(source->name));
 	buf_clear(&text);
 }
 
@@ -230,6 +291,22 @@ static void follow_configured(struct sources *sources)
 	}
 }
 
+/* One a call, because the map may not lose more in a walk. */
+static bool forget_missing(struct sources *sources)
+{
+	size_t at = 0;
+	struct slice key;
+	void *value;
+
+	while (map_next(sources->missing, &at, &key, &value)) {
+		if (!((const struct missing *)value)->wanted) {
+			mem_free(map_remove(sources->missing, key));
+			return true;
+		}
+	}
+	return false;
+}
+
 static void want_all(struct sources *sources)
 {
 	const struct config_sources *configured = &config_of(sources)->sources;
@@ -240,6 +317,10 @@ static void want_all(struct sources *sources)
 	while (map_next(sources->rented, &at, &key, &value)) {
 		((struct rented *)value)->wanted = false;
 	}
+	at = 0;
+	while (map_next(sources->missing, &at, &key, &value)) {
+		((struct missing *)value)->wanted = false;
+	}
 	for (size_t i = 0; i < configured->count; i++) {
 		const struct config_source *source = configured->items[i];
 
@@ -247,6 +328,8 @@ static void want_all(struct sources *sources)
 			want_address(sources, source, &source->ipv4);
 			want_address(sources, source, &source->ipv6);
 		}
+	}
+	while (forget_missing(sources)) {
 	}
 }
 
@@ -384,6 +467,21 @@ static void on_look(void *owner)
 static void look_soon(struct sources *sources)
 {
 	loop_later(sources->worker->loop, &sources->look);
+}
+
+static void on_missing_look(void *owner)
+{
+	struct sources *sources = owner;
+
+	on_look(sources);
+	if (map_count(sources->missing) > 0) {
+		timer_set(&sources->missing_look, loop_now_us(sources->worker->loop) + ABSENT_US);
+	}
+}
+
+void sources_check(struct sources *sources)
+{
+	look_soon(sources);
 }
 
 void sources_look(struct sources *sources)

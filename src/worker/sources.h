@@ -24,6 +24,9 @@ void sources_follow(struct sources *sources);
 /* An outlet is gone: perhaps the last of a source that is given up. */
 void sources_look(struct sources *sources); /* accepts NULL */
 
+/* A socket was refused: perhaps the address is gone. */
+void sources_check(struct sources *sources);
+
 /* Why it may not be used, or NULL.  Lives for ever. */
 const char *sources_fault(const struct sources *sources, struct slice source);
 

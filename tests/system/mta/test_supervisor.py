@@ -222,6 +222,24 @@ def test_a_configuration_that_no_worker_can_use_ends_the_program(stack):
         assert not s.processes() and "token.key" in s.log_text()
 
 
+def test_signals_that_reach_a_worker_at_its_start_do_not_end_it(stack):
+    """`systemctl kill -s USR1` goes to all processes of the unit, those that start among them."""
+    with stack(config=several(1, 1)) as s:
+        s.start()
+        wait_for(lambda: "w0" in s.processes())
+        pid = s.processes()["w0"]
+        while "started" not in s.log_text():
+            for number in (signal.SIGUSR1, signal.SIGHUP):
+                os.kill(pid, number)
+            time.sleep(0.001)
+            assert s.processes().get("w0") == pid, s.log_text()
+        campaign = s.campaign()
+        s.enqueue(campaign, people(5))
+        assert s.check(campaign) == {"delivered": 5}
+        assert s.processes()["w0"] == pid
+        s.stop()
+
+
 def test_a_worker_that_hangs_is_replaced(stack):
     with stack(world=WORLD + SLOW, config=several(2, 2)) as s:
         s.start()
