@@ -11,13 +11,26 @@
 
 #include "program.h"
 
+/* Until there is something to reload or to reopen; they may have come before we were there. */
+static void ignore_for_now(void)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigaddset(&signals, SIGUSR1);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
+	(void)pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
 void start_limits(void)
 {
 	struct rlimit files;
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN); /* until there is something to reload */
+	ignore_for_now();
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);

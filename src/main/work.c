@@ -235,7 +235,6 @@ static bool listen_to_all(struct program *program)
 	if (program->options->control < 0) {
 		return start_watch(program->loop, others, ARRAY_LEN(others), program);
 	}
-	(void)signal(SIGUSR1, SIG_IGN);
 	program->control = control_open(
 		program->loop, program->options->control, CONTROL_WORKER, &events, program);
 	say(program, CONTROL_READY, SLICE(""));

@@ -97,22 +97,27 @@ static void on_ping(void *owner)
 	timer_set(&child->ping, loop_now_us(child->loop) + PING_US);
 }
 
-/* What we block or ignore, and descriptors but the standard ones, are not the worker's. */
+/*
+ * What we ignore, and descriptors but the standard ones, are not the worker's.  Signals that
+ * it will not follow stay blocked until it ignores them (start_limits).
+ */
 static int spawn(pid_t *ret_pid, char *const *words, int control)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	sigset_t none;
+	sigset_t blocked;
 	sigset_t defaults;
 	int failed;
 
-	(void)sigemptyset(&none);
+	(void)sigemptyset(&blocked);
+	(void)sigaddset(&blocked, SIGHUP);
+	(void)sigaddset(&blocked, SIGUSR1);
 	(void)sigemptyset(&defaults);
 	(void)sigaddset(&defaults, SIGHUP);
 	(void)sigaddset(&defaults, SIGPIPE);
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawnattr_init(&attributes);
-	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setsigmask(&attributes, &blocked);
 	(void)posix_spawnattr_setsigdefault(&attributes, &defaults);
 	(void)posix_spawnattr_setflags(
 		&attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
