@@ -39,14 +39,14 @@ def test_systemd_understands_the_unit(tmp_path):
 
 
 @needs_systemd
-def test_the_unit_is_closed():
+def test_sup_U1_the_unit_is_closed():
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT], capture_output=True, text=True,
                           check=True)
     score = re.search(r"Overall exposure level for \S+ ([\d.]+)", done.stdout)[1]
     assert float(score) <= 1.5, done.stdout
 
 
-def test_a_stop_has_the_time_that_a_drain_takes(tmp_path):
+def test_sup_U2_a_stop_has_the_time_that_a_drain_takes(tmp_path):
     program = BUILD / "src" / "main" / "penguin-mta"
     schema = subprocess.run([program, "--dump-schema"], capture_output=True, text=True, check=True).stdout
     defaults = {line.split("\t")[0]: line.split("\t")[4] for line in schema.splitlines()}
@@ -54,9 +54,10 @@ def test_a_stop_has_the_time_that_a_drain_takes(tmp_path):
     assert seconds(defaults["drain_timeout"]) > seconds(defaults["timeouts.final_dot"])
 
 
-def test_a_reload_checks_first():
+def test_sup_U3_a_reload_checks_first():
     assert service()["ExecReload"].endswith("--check-config") and service()["ExecReload2"] == "kill -HUP $MAINPID"
     assert service()["Type"] == "notify" and service()["KillMode"] == "mixed"
+    assert service()["OOMPolicy"] == "continue", "the kernel ends one worker, and systemd would end all"
 
 
 def install(directory):
