@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import subprocess
 
 CLONE_NEWNET = 0x40000000
@@ -39,3 +40,23 @@ def connections_begun():
     names, values = (line.split()[1:] for line in pathlib.Path("/proc/thread-self/net/snmp").read_text().splitlines()
                      if line.startswith("Tcp:"))
     return int(dict(zip(names, values))["ActiveOpens"])
+
+
+class Loss:
+    """Packets that match, of those so many percent, go nowhere; needs nft(8)."""
+
+    def __init__(self, match, percent=100):
+        chance = f"numgen random mod 100 < {percent}" if percent < 100 else ""
+        self.nft("add table inet loss; add chain inet loss out { type filter hook output priority 0; }; "
+                 f"add rule inet loss out {match} {chance} counter drop")
+
+    @staticmethod
+    def nft(command):
+        return subprocess.run(["nft", command], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def count(self):
+        """How many were lost by now."""
+        return int(re.search(r"counter packets (\d+)", self.nft("list chain inet loss out"))[1])
+
+    def end(self):
+        self.nft("delete table inet loss")

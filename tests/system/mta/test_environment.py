@@ -12,14 +12,16 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import threading
 import time
 
 import pytest
+from cgrouplib import memory_group
 from mtalib import CONTENT, MTA, WORLD, is_disk
-from netnslib import private_network
+from netnslib import Loss, private_network
 
 pytestmark = pytest.mark.alone
 
@@ -344,6 +346,43 @@ def test_env_E5_out_of_memory_ends_the_worker_and_the_next_one_knows(stack):
         s.stop()
 
 
+def test_env_E5_the_kernel_ends_one_worker_of_a_group_without_memory(stack):
+    """As under MemoryMax: the largest process is killed; the other worker and the supervisor go on."""
+    image = {"name": "a.png", "type": "image/png", "data": "QUJD" * (1 << 19)}
+    config = {"workers": 2, "timeouts": {"scale": 0.01}, "lease": {"duration": "12s", "renew": "300ms", "autonomy": "0s"},
+              "default_site": {"connections": 1}, "retry": {"first": "1s", "jitter": "0%"},
+              "sources": {"s2": {"ipv4": "127.0.5.2", "ehlo": "s2.shop.test"}}, "pools": {"default": {"sources": ["s1", "s2"]}}}
+    with contextlib.ExitStack() as room:
+        try:
+            group = room.enter_context(memory_group())
+        except PermissionError as why:
+            pytest.skip(str(why))
+        s = room.enter_context(stack(judge=False, world=WORLD + STEADY, config=config))
+        small = s.campaign()
+        s.enqueue(small, people(600))
+        s.set_content(dict(CONTENT, attachments=[image]))
+        large = s.campaign()
+        s.run([MTA, "-c", s.write_config()], preexec_fn=group.enter)
+        s.wait(small, lambda a: len(s.world.ledger()) >= 100)
+        before = s.processes()
+        group.limit(room=4 << 20)
+        s.enqueue(large, people(10))
+        wait_for(group.killed, 60)
+        sent = len(s.world.ledger())
+        group.lift()
+        assert s.wait(small, timeout=120) == {"delivered": 600} and s.wait(large, timeout=120) == {"delivered": 10}
+        assert sent < 600, "it came too late"
+        after = s.processes()
+        assert sorted(after) == ["", "w0", "w1"] and after[""] == before[""]
+        assert (after["w0"] == before["w0"]) != (after["w1"] == before["w1"]), "one of the two"
+        count = taken(s)
+        assert {job for job, n in count.items() if n > 1} <= flagged(s, small) | flagged(s, large)
+        assert len(count) == 610 and sum(count.values()) - 610 <= 3, "three connections"
+        s.shop.account(small)
+        s.shop.account(large)
+        s.stop()
+
+
 STAGES = ["connect", "ehlo", "mail", "rcpt", "data", "dot"]
 STOPPED = WORLD[:WORLD.index("hosts:")] + "hosts:\n" + "".join(
     f"  - {{host: {at}.post.test, address: 127.0.11.{n}}}\n" for n, at in enumerate(STAGES, 1)) + "domains:\n" + "".join(
@@ -432,6 +471,56 @@ def test_env_E9_a_rough_network_has_an_exact_account(stack, seed):
         lost, duplicate, misreported = s.join(campaign)
         assert not lost and not misreported and len(taken(s)) == 1000
         assert duplicate and set(duplicate) <= flagged(s, campaign)
+        s.shop.account(campaign)
+        s.stop()
+
+
+@contextlib.contextmanager
+def lossy_network():
+    if shutil.which("nft") is None:
+        pytest.skip("nft is not here: apt install nftables")
+    with contextlib.ExitStack() as room:
+        try:
+            room.enter_context(private_network())
+        except PermissionError:
+            pytest.skip("no network namespace can be made here")
+        yield
+
+
+def test_env_E9_lost_packets_cost_time_and_nothing_else(stack):
+    """Every tenth packet of SMTP and DNS is lost.  Timeouts are longer than it takes to send one again."""
+    with lossy_network(), stack(world=SPREAD, config={"timeouts": {"scale": 0.1}, "default_site": {"connections": 2}}) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(400))
+        loss = Loss("ip daddr 127.0.0.0/8", percent=10)
+        s.start()
+        assert s.wait(campaign, timeout=240) == {"delivered": 400}
+        assert loss.count() > 200
+        loss.end()
+        assert set(taken(s).values()) == {1} and len(taken(s)) == 400 and not flagged(s, campaign)
+        s.shop.account(campaign)
+        s.stop()
+
+
+def test_env_E9_a_host_whose_packets_are_all_lost_leaves_doubts_for_the_dots_on_their_way(stack):
+    """It hears us and is not heard, from one moment on: these come twice, and all others when it is back."""
+    config = {"timeouts": {"scale": 0.005}, "retry": {"first": "1s", "max": "2s", "jitter": 0, "expire": "1h"},
+              "default_site": {"connections": 2, "suspend": "1s", "suspend_max": "1s"}}
+    rule = "\nrules:\n  - {at: dot, accept: true, delay: 500ms}\n"
+    with lossy_network(), stack(world=WORLD + rule, config=config) as s:
+        campaign = s.campaign()
+        jobs = s.enqueue(campaign, people(150))
+        s.start()
+        s.wait(campaign, lambda a: len(s.world.ledger()) >= 30)
+        loss = Loss("ip saddr 127.0.10.1")
+        s.wait(campaign, lambda a: {row["job_id"] for row in s.attempts(campaign)} == set(jobs))
+        assert loss.count() > 10 and len(taken(s)) < 130, "the host was needed"
+        loss.end()
+        assert s.wait(campaign, timeout=120) == {"delivered": 150}
+        count = taken(s)
+        twice = {job for job, n in count.items() if n > 1}
+        assert len(count) == 150 and sum(count.values()) - 150 in (1, 2), "two connections"
+        assert twice <= flagged(s, campaign)
         s.shop.account(campaign)
         s.stop()
 
