@@ -16,8 +16,8 @@ import re
 
 LIST = "tests/rows.txt"
 MUTATIONS = "tests/mutations/"
-ID = re.compile(r"(?<![A-Za-z0-9])((?:smtp|dns|gen|threat|tenant|sender|fault|env)_(?:timeout_[a-z]+|corpus|[A-Z]{1,2}[0-9]+))"
-                r"(?![A-Za-z0-9])")
+ID = re.compile(r"(?<![A-Za-z0-9])((?:smtp|dns|gen|threat|tenant|sender|fault|env|sup|node|doubt|poison|model)_"
+                r"(?:timeout_[a-z]+|corpus|[A-Z]{1,2}[0-9]+))(?![A-Za-z0-9])")
 EXCUSES = 10
 FAULT_EXCUSES = 5  # whatever their reason: what fails is nobody's later work
 # What whole works of their own will bring is no excuse: their rows are listed, not counted.

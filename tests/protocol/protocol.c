@@ -655,8 +655,8 @@ static bool take_sweep(struct turn *t, unsigned b)
 {
 	struct batch *batch = &t->s->batches[b];
 
-	if (!has_lease(t) || batch->owner != t->node->term + 1U || batch->members == 0 ||
-		claim_of(t->node, batch->token) != NULL) {
+	if (!has(t, RULE_SWEEP) || !has_lease(t) || batch->owner != t->node->term + 1U ||
+		batch->members == 0 || claim_of(t->node, batch->token) != NULL) {
 		return false;
 	}
 	free_batch(batch);

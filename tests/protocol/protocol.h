@@ -28,6 +28,7 @@ enum rule {
 	RULE_DOUBT_PINNED,  /* flow.c, replay.c: a retry says that it was in doubt */
 	RULE_FILED_FIRST,   /* record.c: a retry is confirmed when it is filed */
 	RULE_SAID_AGAIN,    /* flow.c: who counts a job by a lost one's word says it too */
+	RULE_SWEEP,         /* claim.c, lease_sweep.sql: what a lost answer leased is looked for */
 	RULES
 };
 

@@ -26,7 +26,7 @@ static const struct {
 	{"hold, two accidents", {POLICY_HOLD, 1, 2, 0}},
 };
 
-Test(protocol, holds_in_every_state)
+Test(protocol, model_M1_holds_in_every_state)
 {
 	for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++) {
 		struct explore_result result;
@@ -76,9 +76,11 @@ static const struct {
 		"a duplicate without a flag"},
 	{"a retry is forgotten before it is filed", {POLICY_RETRY, 1, 2, OFF(FILED_FIRST)},
 		"a duplicate without a flag"},
+	{"what a lost answer leased stays so", {POLICY_RETRY, 2, 1, OFF(SWEEP)},
+		"a message is stuck"},
 };
 
-Test(protocol, finds_what_each_rule_is_there_for)
+Test(protocol, model_M2_finds_what_each_rule_is_there_for)
 {
 	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
 		struct explore_result result;

@@ -207,7 +207,7 @@ def test_maintain_and_quarantine(stack):
     stack.ctl.run("tenant", "set", "acme", "asleep", code=64)
 
 
-def test_doubt_is_ended_once_by_whoever_comes_first(database, tmp_path):
+def test_doubt_D1_doubt_D2_is_ended_once_by_whoever_comes_first(database, tmp_path):
     rule = '\nrules:\n  - {at: dot, nth: 1-4, accept: true, then: reset}\n'
     with Stack(database, tmp_path, world=WORLD + rule) as stack:
         ctl = Ctl(database, tmp_path)

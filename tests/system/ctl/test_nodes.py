@@ -31,7 +31,7 @@ def silent(shop, worker, seconds):
     shop.session.query("UPDATE penguin.workers SET seen_at = now() - %s * interval '1 s' WHERE id = %s", seconds, worker.id)
 
 
-def test_what_a_dead_node_held_is_free_at_once(database, shop, ctl):
+def test_node_N4_what_a_dead_node_held_is_free_at_once(database, shop, ctl):
     campaign = shop.campaign()
     shop.enqueue(campaign, 30)
     workers = [Worker(database, name) for name in ("w0", "w1")]
@@ -51,7 +51,7 @@ def test_what_a_dead_node_held_is_free_at_once(database, shop, ctl):
     assert shop.account(campaign) == {"waiting": 30}
 
 
-def test_who_was_heard_of_lately_is_left_alone(database, shop, ctl):
+def test_node_N5_who_was_heard_of_lately_is_left_alone(database, shop, ctl):
     worker, other = Worker(database, "w0"), Worker(database, "w1")
     silent(shop, other, 60)
     said = ctl.run("node", "dead", "node", "--yes", code=75)
@@ -70,7 +70,7 @@ def test_nobody_is_dead_by_mistake(database, shop, ctl):
     assert [n["state"] for n in nodes(ctl)] == ["live"]
 
 
-def test_whose_settings_are_in_the_minority_differs(database, shop, ctl):
+def test_node_N2_whose_settings_are_in_the_minority_differs(database, shop, ctl):
     for name, config in (("a", "1" * 64), ("b", "1" * 64), ("c", "2" * 64), ("d", "")):
         worker = Worker(database, name)
         worker.session.run("heartbeat", worker.id, 10**9, [], config, False)
@@ -79,6 +79,6 @@ def test_whose_settings_are_in_the_minority_differs(database, shop, ctl):
     assert "11111111" in ctl.run("node", "list")
 
 
-def test_a_lease_that_has_run_out_shows(database, shop, ctl):
+def test_node_N3_a_lease_that_has_run_out_shows(database, shop, ctl):
     Worker(database, "w0", lease_s=-1)
     assert [n["state"] for n in nodes(ctl)] == ["expired"]

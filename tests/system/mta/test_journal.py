@@ -36,7 +36,7 @@ def flagged(s, campaign):
 @pytest.mark.parametrize("policy, account, lines, flag", [("retry", {"delivered": 1}, 2, 16),
                                                           ("assume_sent", {"delivered": 1}, 1, 4),
                                                           ("hold", {"in_doubt": 1}, 1, 0)])
-def test_fault_F5_killed_between_dot_and_250_is_in_doubt(stack, policy, account, lines, flag):
+def test_fault_F5_doubt_D1_killed_between_dot_and_250_is_in_doubt(stack, policy, account, lines, flag):
     with stack(world=WORLD + THINKS, config=FEW) as s:
         campaign = s.campaign()
         s.shop.session.query("UPDATE penguin.campaigns SET on_in_doubt = %s", policy)
@@ -175,7 +175,7 @@ def test_a_flipped_bit_in_the_journal_is_told_and_costs_what_is_in_that_record(s
 
 
 @pytest.mark.parametrize("policy", ["assume_sent", "hold"])
-def test_fault_F13_where_nothing_may_come_twice_a_lost_disk_ends_what_was_held(stack, policy):
+def test_fault_F13_doubt_D3_where_nothing_may_come_twice_a_lost_disk_ends_what_was_held(stack, policy):
     """Five seconds of sending are at hand at most, and the rest of the campaign knows nothing of it."""
     with stack(world=WORLD + SLOW, config=FEW) as s:
         campaign = s.campaign()

@@ -146,7 +146,7 @@ def test_fault_F25_a_second_engine_on_the_same_machine_does_not_start(stack):
         first.stop()
 
 
-def test_a_worker_that_an_operator_calls_dead_stops_at_its_next_word(stack, tmp_path):
+def test_node_N1_a_worker_that_an_operator_calls_dead_stops_at_its_next_word(stack, tmp_path):
     """It renews once an hour, and hears of it with its next report."""
     config = {**QUICK, "lease": {"duration": "6h", "renew": "1h"}, "timeouts": {"scale": 0.001}}
     with stack(world=WORLD + SLOW.replace("10ms", "250ms"), config=config) as s:
@@ -170,7 +170,7 @@ def test_a_worker_that_an_operator_calls_dead_stops_at_its_next_word(stack, tmp_
         s.stop()
 
 
-def test_nodes_that_send_by_other_rules_are_told(stack, tmp_path):
+def test_node_N2_nodes_that_send_by_other_rules_are_told(stack, tmp_path):
     with stack(config=QUICK) as first, stack(config=QUICK) as second:
         ctl = Ctl(first.dsn, tmp_path)
         port = {"port": first.world.smtp_port}
@@ -193,7 +193,7 @@ def test_nodes_that_send_by_other_rules_are_told(stack, tmp_path):
         first.stop()
 
 
-def test_a_worker_that_drains_says_so(stack, tmp_path):
+def test_node_N3_a_worker_that_drains_says_so(stack, tmp_path):
     rule = "\nrules:\n  - at: mail\n    delay: 3s\n"
     with stack(world=WORLD + rule, config=QUICK) as s:
         ctl = Ctl(s.dsn, tmp_path)

@@ -82,7 +82,7 @@ def check_others(s, campaign, ids, bad, deaths):
     return count
 
 
-def test_a_job_at_hand_in_two_crashes_is_set_aside_and_all_others_are_sent(stack):
+def test_poison_P1_poison_P2_a_job_at_hand_in_two_crashes_is_set_aside_and_all_others_are_sent(stack):
     with stack(world=WORLD + AT_RCPT, config=CONFIG) as s:
         campaign = s.campaign()
         ids, bad = enqueue(s, campaign, ["compose", "sign", "session"])
@@ -114,7 +114,7 @@ def test_a_job_at_hand_in_two_crashes_is_set_aside_and_all_others_are_sent(stack
         s.stop()
 
 
-def test_dying_of_the_answer_to_the_dot_is_a_doubt(stack):
+def test_poison_P3_dying_of_the_answer_to_the_dot_is_a_doubt(stack):
     """The receiver has it each time: that is no failure, and nobody is written to a third time."""
     with stack(world=WORLD + AT_DOT, config=CONFIG) as s:
         campaign = s.campaign()
@@ -133,7 +133,7 @@ def test_dying_of_the_answer_to_the_dot_is_a_doubt(stack):
         s.stop()
 
 
-def test_a_worker_that_is_killed_between_two_jobs_blames_none(stack):
+def test_poison_P4_a_worker_that_is_killed_between_two_jobs_blames_none(stack):
     with stack(config=CONFIG) as s:
         campaign = s.campaign()
         s.enqueue(campaign, ["ann@d1.test"])

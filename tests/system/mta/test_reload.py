@@ -129,7 +129,7 @@ def test_questions_go_to_the_new_resolvers_and_none_is_lost(stack):
         proxy.close()
 
 
-def test_what_needs_a_restart_is_named_until_it_is_as_before(stack):
+def test_sup_R3_what_needs_a_restart_is_named_until_it_is_as_before(stack):
     with stack() as s:
         s.start()
         send(s, "ann")

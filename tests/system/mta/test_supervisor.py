@@ -87,7 +87,7 @@ def is_over(account):
 
 
 @pytest.mark.parametrize("workers", [2, 4])
-def test_each_source_is_one_workers(stack, workers):
+def test_sup_S1_each_source_is_one_workers(stack, workers):
     with stack(world=WORLD + SLOW, config=several(workers, 5)) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(400))
@@ -108,7 +108,7 @@ def test_each_source_is_one_workers(stack, workers):
         assert sorted(up) == [f"postgres_up worker=w{i}" for i in range(workers)]
 
 
-def test_a_killed_worker_returns_and_takes_nobody_along(stack):
+def test_sup_W1_a_killed_worker_returns_and_takes_nobody_along(stack):
     with stack(world=WORLD + SLOW, config=several(2, 4)) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(800))
@@ -133,7 +133,27 @@ def test_a_killed_worker_returns_and_takes_nobody_along(stack):
         s.stop()
 
 
-def test_a_drain_leaves_nothing_behind(stack):
+def test_sup_W2_a_worker_that_dies_again_and_again_waits_longer_each_time(stack):
+    with stack(config=several(2, 2)) as s:
+        s.start()
+        wait_for(lambda: sorted(s.processes()) == ["", "w0", "w1"])
+        before = s.processes()
+        pid = before["w1"]
+        for least in (1, 2, 4):
+            begun = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda gone=pid: s.processes().get("w1", gone) != gone)
+            assert time.monotonic() - begun >= least
+            pid = s.processes()["w1"]
+        campaign = s.campaign()
+        s.enqueue(campaign, people(20))
+        assert s.check(campaign) == {"delivered": 20}
+        wait_for(lambda: owned(s) == {"w0": {"s1"}, "w1": {"s2"}})
+        assert s.processes() == {"": before[""], "w0": before["w0"], "w1": pid}
+        s.stop()
+
+
+def test_sup_D1_a_drain_leaves_nothing_behind(stack):
     with stack(world=WORLD + SLOW, config=several(2, 4)) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(800))
@@ -150,7 +170,7 @@ def test_a_drain_leaves_nothing_behind(stack):
         s.stop()
 
 
-def test_a_drain_waits_so_long_and_no_longer(stack):
+def test_sup_D2_a_drain_waits_so_long_and_no_longer(stack):
     """A receiver thinks about the final dot: after drain_timeout it is a doubt."""
     rule = "\nrules:\n  - at: dot\n    accept: true\n    delay: 300s\n"
     with stack(world=WORLD + rule, config=several(2, 2, timeouts={"scale": 0.1}, drain_timeout="2s",
@@ -167,7 +187,7 @@ def test_a_drain_waits_so_long_and_no_longer(stack):
         assert "drain_timeout" in s.log_text()
 
 
-def test_a_reload_gives_new_sources_and_takes_old_ones(stack):
+def test_sup_R1_a_reload_gives_new_sources_and_takes_old_ones(stack):
     """Of four sources two go and one comes: the workers have even parts again, and no address two workers at a time."""
     with stack(world=WORLD + SLOW, config=several(2, 4)) as s:
         campaign = s.campaign()
@@ -193,7 +213,32 @@ def test_a_reload_gives_new_sources_and_takes_old_ones(stack):
         s.stop()
 
 
-def test_a_wrong_file_changes_nothing_anywhere(stack):
+def test_sup_S3_a_source_moves_when_its_last_connection_has_ended(stack):
+    """A receiver thinks for three seconds; whoever is to have the address waits for the end of that."""
+    rule = "\nrules:\n  - {at: dot, nth: 1-60, accept: true, delay: 3s}\n"
+    with stack(world=WORLD + rule, config=several(2, 4, timeouts={"scale": 0.1}, lease={"duration": "3m", "renew": "300ms"})) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, people(400))
+        s.start()
+        wait_for(lambda: owned(s) == {"w0": {"s1", "s3"}, "w1": {"s2", "s4"}})
+        wait_for(lambda: processes_of(s).get("127.0.5.4") == {"w1"})
+        s.reload(sources={"s1": None, "s3": None}, pools={"default": {"sources": ["s2", "s4"]}})
+        lingers = 0
+
+        def has_moved(account):
+            nonlocal lingers
+            at = processes_of(s).get("127.0.5.4")
+            assert at != {"w0", "w1"}, "one address, two workers"
+            lingers += at == {"w1"}
+            return at == {"w0"}
+        s.wait(campaign, has_moved)
+        assert lingers > 1, "nothing was under way"
+        assert s.check(campaign) == {"delivered": 400}
+        assert owned(s) == {"w0": {"s4"}, "w1": {"s2"}} and not flagged(s, campaign)
+        s.stop()
+
+
+def test_sup_R2_a_wrong_file_changes_nothing_anywhere(stack):
     with stack(config=several(2, 2)) as s:
         s.start()
         wait_for(lambda: len(owned(s)) == 2)
@@ -214,7 +259,7 @@ def test_a_wrong_file_changes_nothing_anywhere(stack):
         s.stop()
 
 
-def test_a_configuration_that_no_worker_can_use_ends_the_program(stack):
+def test_sup_W4_a_configuration_that_no_worker_can_use_ends_the_program(stack):
     with stack(config=several(2, 2)) as s:
         (s.directory / "token.key").unlink()
         s.start()
@@ -240,7 +285,7 @@ def test_signals_that_reach_a_worker_at_its_start_do_not_end_it(stack):
         s.stop()
 
 
-def test_a_worker_that_hangs_is_replaced(stack):
+def test_sup_W3_a_worker_that_hangs_is_replaced(stack):
     with stack(world=WORLD + SLOW, config=several(2, 2)) as s:
         s.start()
         wait_for(lambda: len(owned(s)) == 2)
@@ -257,7 +302,7 @@ def test_a_worker_that_hangs_is_replaced(stack):
         s.stop()
 
 
-def test_workers_without_a_supervisor_drain_and_its_successor_waits(stack):
+def test_sup_W5_workers_without_a_supervisor_drain_and_its_successor_waits(stack):
     rule = "\nrules:\n  - at: dot\n    accept: true\n    delay: 3s\n"
     with stack(world=WORLD + rule, config=several(2, 2, timeouts={"scale": 0.01},
                                                   lease={"duration": "20s", "renew": "300ms", "autonomy": "1s"})) as s:
@@ -280,7 +325,7 @@ def test_workers_without_a_supervisor_drain_and_its_successor_waits(stack):
         s.stop()
 
 
-def test_fewer_workers_report_what_the_others_left(stack):
+def test_sup_J1_fewer_workers_report_what_the_others_left(stack):
     with stack(world=WORLD + SLOW, config=several(3, 3)) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(600))
@@ -303,7 +348,7 @@ def test_fewer_workers_report_what_the_others_left(stack):
         s.stop()
 
 
-def test_a_retry_goes_to_the_worker_that_has_its_source(stack):
+def test_sup_S5_a_retry_goes_to_the_worker_that_has_its_source(stack):
     with stack(world=WORLD + LATER, config=several(3, 3, retry={"first": "1s", "max": "2s", "jitter": 0})) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(400))
@@ -344,7 +389,7 @@ class Node:
         assert kind is not None or code == 0
 
 
-def test_an_address_is_one_nodes_and_goes_to_the_other_when_that_drains(stack):
+def test_sup_S4_an_address_is_one_nodes_and_goes_to_the_other_when_that_drains(stack):
     with stack(world=WORLD + SLOW, config=several(1, 2)) as s:
         s.start(node="one")
         wait_for(lambda: owned(s, "one") == {"w0": {"s1", "s2"}})
@@ -383,7 +428,7 @@ def lines_of(listener, until, timeout=60):
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_systemd_hears_of_all_of_it(stack, abstract):
+def test_sup_N1_sup_N2_sup_N3_sup_N4_systemd_hears_of_all_of_it(stack, abstract):
     with stack(config=several(2, 2)) as s:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"penguin-{os.getpid()}-notify" if abstract else str(s.directory / "notify")

@@ -56,7 +56,7 @@ def test_a_drain_ends_when_jobs_come_back_from_the_wire(stack):
         assert sum(account.values()) == 10 - len(s.world.ledger()) and "leased" not in account
 
 
-def test_the_second_term_does_not_wait(stack):
+def test_sup_D3_the_second_term_does_not_wait(stack):
     with stack(world=WORLD + "\nrules:\n  - at: mail\n    delay: 60s\n", config={"default_site": {"connections": 1}}) as s:
         campaign = s.campaign()
         s.enqueue(campaign, people(10))

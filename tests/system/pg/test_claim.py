@@ -309,7 +309,7 @@ def test_tenant_Q9_a_transaction_that_commits_late_is_not_skipped(shop, run, dat
     assert shop.account(campaign) == {"delivered": 30}
 
 
-def test_a_job_that_kills_is_quarantined_alone(shop, run):
+def test_poison_P5_a_job_that_kills_is_quarantined_alone(shop, run):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, recipients=["killer@x.example"])
     for _ in range(12):

@@ -534,7 +534,7 @@ def test_what_was_lost_stays_so_when_it_is_filed(database, shop, worker, state):
     lost.session.close()
 
 
-def test_batch_that_kills_is_closed_in_on(database, shop, worker):
+def test_poison_P5_batch_that_kills_is_closed_in_on(database, shop, worker):
     campaign = shop.campaign()
     ids, _ = shop.enqueue(campaign, 100)
     sizes = []
@@ -605,7 +605,7 @@ def test_quarantine(shop, worker):
     assert shop.account(campaign) == {"leased": 4, "delivered": 1}
 
 
-def test_doubt_is_a_state_that_the_operator_ends(shop, worker):
+def test_doubt_D2_doubt_is_a_state_that_the_operator_ends(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 2)
     batch = worker.claim(key(shop, 2))[0]
@@ -910,7 +910,7 @@ def test_tenant_Q9_feeds_hide_what_is_not_settled(database, shop):
     assert [(r["id"], r["state"]) for r in rows] == [(campaign, "paused")]
 
 
-def test_campaigns_that_want_nothing_twice_are_claimed_apart(shop, worker):
+def test_doubt_D3_campaigns_that_want_nothing_twice_are_claimed_apart(shop, worker):
     """A kind of their own: how much of it is leased is not what is leased of the others."""
     plain = shop.campaign()
     shop.enqueue(plain, 30)
@@ -981,7 +981,7 @@ def test_large_tables_see_no_update(shop, worker):
     assert rows == [(70, 0, 0)]
 
 
-def test_crashes_are_counted_once_a_worker_and_told_to_who_claims(shop, worker):
+def test_poison_P2_crashes_are_counted_once_a_worker_and_told_to_who_claims(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 3)
     (batch,) = worker.claim(key(shop, 3))

@@ -94,7 +94,7 @@ static size_t least_moves(const size_t *has, size_t sources, size_t workers)
 }
 
 /* Every way in which six sources may be with three workers or nobody, shared among 1 to 4. */
-Test(assign, is_even_and_moves_the_fewest)
+Test(assign, sup_S1_sup_S2_is_even_and_moves_the_fewest)
 {
 	for (size_t code = 0; code < 4096; code++) {
 		for (size_t workers = 1; workers <= 4; workers++) {
