@@ -487,11 +487,13 @@ static void fill_ask(struct permits *permits, const struct ready *ready, struct 
 static unsigned credit_of(const struct permits *permits, unsigned limit)
 {
 	struct worker *worker = permits->worker;
-	unsigned room = (unsigned)resolver_room(worker->resolver, away_jobs(worker->away, limit));
+	unsigned room;
 
 	if (!gate_flows(worker) || (worker->at_hand > 0 && memory_is_full(worker))) {
 		return 0;
 	}
+	/* Behind the gate, which may have opened just now and begun the ramp. */
+	room = (unsigned)resolver_room(worker->resolver, away_jobs(worker->away, limit));
 	return permits->units < room ? room - permits->units : 0;
 }
 
