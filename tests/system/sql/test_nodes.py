@@ -13,7 +13,7 @@ def members(worker, batches):
     return [dict(job, campaign_id=campaigns[job["batch_id"]]) for job in worker.jobs(batches)]
 
 
-def test_each_beat_is_greater_and_says_whether_it_lives(shop, worker):
+def test_node_N5_each_beat_is_greater_and_says_whether_it_lives(shop, worker):
     beats = [worker.session.run("worker_beat", worker.id, 0)[0] for _ in range(3)]
     assert [(b["beats"], b["live"]) for b in beats] == [(2, True), (3, True), (4, True)]
     assert worker.session.run("worker_beats", worker.id) == [{"beats": 4}]
