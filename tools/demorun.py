@@ -21,6 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
 
+from ledgerjoin import SUMS  # noqa: E402
 from mtalib import BUILD, DOMAIN, Stack  # noqa: E402
 from zonelib import GOOD, world_with  # noqa: E402
 
@@ -61,32 +62,6 @@ CONTENT = {
     "text": "Dear {{name}},\n\nthis week in {{city}}: {{offer}}.\n\nAnn\n",
     "html": "<p>Dear {{name}},</p><p>this week in <b>{{city}}</b>: {{offer}}.</p><p>Ann</p>\n",
 }
-
-# What the world received, joined with what Postgres says: the demo prints it, the tests break it.
-JOIN = """
-WITH said AS (
-    SELECT DISTINCT ON (a.job_id) a.job_id, a.state
-    FROM penguin.attempts a
-    WHERE a.tenant_id = %(tenant)s AND a.campaign_id = %(campaign)s
-    ORDER BY a.job_id, a.id DESC
-), got AS (
-    SELECT job AS job_id, count(*) AS lines, min(recipient) AS recipient
-    FROM demo_ledger GROUP BY job
-), both_sides AS (
-    SELECT j.id, j.recipient, s.state, g.lines, g.recipient AS received_by
-    FROM (SELECT id, recipient FROM penguin.jobs
-        WHERE tenant_id = %(tenant)s AND campaign_id = %(campaign)s) j
-    LEFT JOIN said s ON s.job_id = j.id
-    FULL JOIN got g ON g.job_id = j.id
-)
-SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,
-    count(*) FILTER (WHERE state = 'bounced') AS bounced,
-    count(*) FILTER (WHERE state = 'retrying') AS deferred,
-    count(*) FILTER (WHERE lines IS NULL AND (state = 'delivered' OR state IS NULL)) AS lost,
-    count(*) FILTER (WHERE lines > 1) AS duplicate,
-    count(*) FILTER (WHERE lines > 0 AND (coalesce(state, '') NOT IN ('delivered', 'in_doubt')
-        OR lower(received_by) IS DISTINCT FROM lower(recipient))) AS misreported
-FROM both_sides"""
 
 
 class Interrupts:
@@ -160,7 +135,7 @@ def load_ledger(session, lines):
 def join(session, tenant, campaign):
     """delivered, bounced, deferred, lost, duplicate, misreported"""
     with session.connection.cursor() as cursor:
-        cursor.execute(JOIN, {"tenant": tenant, "campaign": campaign})
+        cursor.execute(SUMS, {"tenant": tenant, "campaign": campaign})
         return dict(zip([c.name for c in cursor.description], cursor.fetchone()))
 
 
@@ -223,7 +198,7 @@ def run(stack, boxes):
     signed = judge_signatures(stack, boxes)
     load_ledger(session, stack.world.ledger())
     say("\n== The world's ledger joined with Postgres by job id")
-    say("\n".join("  " + line for line in JOIN.strip().splitlines()))
+    say("\n".join("  " + line for line in SUMS.strip().splitlines()))
     sums = join(session, stack.shop.tenant, campaign)
     say()
     for name, number in sums.items():

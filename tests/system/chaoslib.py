@@ -20,7 +20,7 @@ import time
 
 import psycopg2
 
-import chaosjoin
+import ledgerjoin
 from chaosnode import Node, Server, Tail, connections, signal_all
 from chaosplan import LEASE_S, SCENARIO
 from dnsproxy import DnsProxy
@@ -309,9 +309,9 @@ class Play:
         ledger = self.stack.world.ledger()
         session = Session(self.stack.dsn)
         with session.connection.cursor() as cursor:
-            cursor.execute(chaosjoin.SAID, (self.stack.shop.tenant, self.campaign))
+            cursor.execute(ledgerjoin.SAID, {"tenant": self.stack.shop.tenant, "campaign": self.campaign})
             said = cursor.fetchall()
-        verdict = chaosjoin.judge(said, ledger)
+        verdict = ledgerjoin.judge([(str(job), recipient, states or [], flags) for job, recipient, states, flags in said], ledger)
         self.result.rate = self.rate(ledger)
         self.result.jobs, self.result.received = verdict.jobs, verdict.received
         self.result.duplicates = verdict.duplicates

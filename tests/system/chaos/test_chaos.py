@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-import chaosjoin
 import chaosplan
+import ledgerjoin
+from penguin import Shop, Worker
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -64,13 +65,35 @@ def test_with_the_gate_open_the_bench_finds_what_a_power_cut_does(tmp_path):
     assert code == 0 and "found, as it must be" in said, said
 
 
+def test_what_a_dead_worker_says_late_is_not_the_last_word(database):
+    """Its deferral is younger than another's delivery, and counts less: the job came to an end."""
+    shop = Shop(database)
+    campaign = shop.campaign()
+    shop.enqueue(campaign, recipients=["ann@d1.test", "bob@d1.test", "cat@d1.test"])
+    late, thief = Worker(database, "w1"), Worker(database, "w2")
+    batches = late.claim((shop.tenant, "default", "other", 10, 10))
+    jobs = sorted(late.jobs(batches), key=lambda job: job["recipient"])
+    shop.session.query("UPDATE penguin.workers SET until = now() - interval '1 s' WHERE id = %s", late.id)
+    shop.session.run("mark_dead", 0)
+    shop.session.run("take_over", 10)
+    thief.claim((shop.tenant, "default", "other", 10, 10))
+    thief.report(jobs[:2], "delivered", campaign=campaign)
+    late.report(jobs[:1], "retrying", campaign=campaign)
+    late.report(jobs[1:2], "bounced", campaign=campaign)
+    late.report(jobs[2:], "retrying", campaign=campaign)
+    said = {row[1]: (row[2], row[3]) for row in shop.session.query(
+        ledgerjoin.SAID.replace("%(tenant)s", "%s").replace("%(campaign)s", "%s"), shop.tenant, campaign)}
+    assert said == {"ann@d1.test": (["retrying", "delivered"], 2), "bob@d1.test": (["bounced", "delivered"], 2),
+                    "cat@d1.test": (["retrying"], 2)}
+
+
 JOBS = [("j1", "ann@d1.test", ["delivered"], 0), ("j2", "bob@d1.test", ["retrying", "delivered"], 1),
         ("j3", "gone7@d1.test", ["bounced"], 0), ("j4", "cat@d1.test", ["in_doubt"], 0), ("j5", "dan@d1.test", ["delivered"], 4)]
 LINES = [("j1", "ann@d1.test"), ("j2", "bob@d1.test"), ("j2", "Bob@d1.test"), ("j4", "cat@d1.test")]
 
 
 def judged(jobs=None, lines=None):
-    return chaosjoin.judge(jobs or JOBS, [{"job": j, "recipient": r} for j, r in (LINES if lines is None else lines)])
+    return ledgerjoin.judge(jobs or JOBS, [{"job": j, "recipient": r} for j, r in (LINES if lines is None else lines)])
 
 
 def without(job):

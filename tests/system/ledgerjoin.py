@@ -1,16 +1,37 @@
-"""The world's ledger joined with Postgres by job id: what a round of the fault bench is judged by."""
+"""The world's ledger joined with Postgres by job id: what the demo and a round of the fault bench are judged by."""
 import collections
 import dataclasses
 
 FLAGS = 1 | 4 | 16  # possible duplicate, assumed to be sent, in doubt and tried again
 
+# What Postgres says of each job: its states, the one that counts last.  What ended it counts more than a
+# deferral, and its owner's word more than evidence of one that was declared dead, which may come late.
 SAID = """
-SELECT j.id::text, lower(j.recipient),
-    coalesce((SELECT array_agg(a.state ORDER BY a.id) FROM penguin.attempts a
-        WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id), '{}') AS states,
-    coalesce((SELECT bit_or(a.flags) FROM penguin.attempts a
-        WHERE a.tenant_id = j.tenant_id AND a.job_id = j.id), 0) AS flags
-FROM penguin.jobs j WHERE j.tenant_id = %s AND j.campaign_id = %s"""
+SELECT j.id, lower(j.recipient) AS recipient, a.states, coalesce(a.flags, 0) AS flags
+FROM penguin.jobs j
+LEFT JOIN LATERAL (
+    SELECT array_agg(x.state ORDER BY x.state <> 'retrying', x.flags & 2 = 0, x.id) AS states, bit_or(x.flags) AS flags
+    FROM penguin.attempts x WHERE x.tenant_id = j.tenant_id AND x.job_id = j.id) a ON true
+WHERE j.tenant_id = %(tenant)s AND j.campaign_id = %(campaign)s"""
+
+# The sums of it, and of a ledger that was loaded into a table: tools/demo prints it and says so.
+SUMS = f"""
+WITH said AS ({SAID.replace(chr(10), chr(10) + "    ")}
+), got AS (
+    SELECT job AS id, count(*) AS lines, min(lower(recipient)) AS recipient
+    FROM demo_ledger GROUP BY job
+), both_sides AS (
+    SELECT s.recipient, s.states[cardinality(s.states)] AS state, g.lines, g.recipient AS received_by
+    FROM said s FULL JOIN got g ON g.id = s.id
+)
+SELECT count(*) FILTER (WHERE state = 'delivered') AS delivered,
+    count(*) FILTER (WHERE state = 'bounced') AS bounced,
+    count(*) FILTER (WHERE state = 'retrying') AS deferred,
+    count(*) FILTER (WHERE lines IS NULL AND (state = 'delivered' OR state IS NULL)) AS lost,
+    count(*) FILTER (WHERE lines > 1) AS duplicate,
+    count(*) FILTER (WHERE lines > 0 AND (coalesce(state, '') NOT IN ('delivered', 'in_doubt')
+        OR received_by IS DISTINCT FROM recipient)) AS misreported
+FROM both_sides"""
 
 
 @dataclasses.dataclass
