@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import math
 import pathlib
 import random
 import shutil
@@ -25,7 +26,7 @@ from chaosnode import Node, Server, Tail, connections, signal_all
 from chaosplan import LEASE_S, SCENARIO
 from dnsproxy import DnsProxy
 from mtalib import MTA, Stack, merged
-from penguin import Session
+from penguin import FINAL, Session
 from powercut import Disk
 from spoollib import open_intents, unreported
 
@@ -75,6 +76,7 @@ class Result:
     between: int = 0  # of these with an INTENT and no REPORTED
     cuts: int = 0
     struck: int = 0  # faults that came to pass
+    thefts: int = 0  # workers whose jobs others took over
     lost: int = 0
     duplicates: int = 0
     bound: int = 0
@@ -102,10 +104,11 @@ class Play:
         self.proxy = None
         self.ends = []
         self.last = None  # account that was asked for
+        self.theft_at = math.inf
 
     def change(self, stack):
         port = self.proxy.port if self.proxy else stack.world.dns_port
-        return merged({"default_site": {"connections": self.plan.connections}, "spool": {"segment": self.plan.segment},
+        return merged({"default_site": {"connections": self.plan.connections}, "limits": {"site_share": self.plan.share}, "spool": {"segment": self.plan.segment},
                        "dns": {"servers": [f"127.0.0.1:{port}"]}}, self.bench.change)
 
     def make_nodes(self, stack):
@@ -133,6 +136,17 @@ class Play:
                 node.process = None
             if node.process is None and time.monotonic() >= node.away_until:
                 node.start()
+        if time.monotonic() >= self.theft_at:
+            self.steal()
+
+    def steal(self):
+        """As a node does that has been up for long: who has not renewed is dead, what it held is anybody's."""
+        self.theft_at = math.inf
+        session = Session(self.stack.dsn)
+        self.result.thefts += len(session.run("mark_dead", 0))
+        while session.run("take_over", 200):
+            pass
+        session.close()
 
     def until(self, done, seconds):
         end = time.monotonic() + seconds
@@ -148,11 +162,22 @@ class Play:
         except psycopg2.Error:  # it was killed: a new connection
             with contextlib.suppress(psycopg2.Error):
                 self.stack.shop.session = Session(self.stack.dsn)
-            return {"waiting": 1}
+            return None
 
     def is_over(self):
-        self.last = self.account()
-        return not any(self.last.get(state) for state in ("waiting", "leased", "retrying"))
+        """When all jobs have ended, not when none is seen waiting: one that is nowhere would be taken for done."""
+        account = self.account()
+        if account is None:
+            return False
+        self.last = account
+        if sum(account.values()) != self.messages:
+            self.ends.append(f"of {self.messages} jobs {sum(account.values())} are accounted for: {account}")
+            raise TooLong
+        return sum(account.get(state, 0) for state in FINAL) == self.messages
+
+    def is_told(self):
+        """Who was declared dead is back and has said what it knows: evidence, which comes after the end."""
+        return all(node.process is not None and not open_intents(node.spool) and not unreported(node.spool) for node in self.nodes)
 
     # The faults
 
@@ -179,6 +204,8 @@ class Play:
         node.process = None
         alone = all(other.process is None for other in self.nodes)
         node.away_until = time.monotonic() + (0 if alone else fault.absent_s)
+        if fault.absent_s and not alone:
+            self.theft_at = time.monotonic() + LEASE_S + 0.5
         # While it is away others send what it could not report.
         self.result.bound += open_now + (waiting if fault.absent_s else 0)
 
@@ -196,6 +223,7 @@ class Play:
         node = self.victim(fault)
         pids = node.freeze()
         self.result.bound += connections(node.sources, self.stack.world.smtp_port) + unreported(node.spool)
+        self.theft_at = time.monotonic() + LEASE_S + 0.5
         end = time.monotonic() + self.plan.detail["seconds"]
         while time.monotonic() < end:
             self.tend()
@@ -229,18 +257,22 @@ class Play:
         return ("strace", "-f", "-qq", "-o", node.directory / "strace", "-e", f"trace={call}", "-e", f"inject={call}:{inject}")
 
     def play_syscall(self):
-        """It dies at the Nth call of a kind, is started again to die at the Nth, and so a few times; others come later."""
+        """A lone worker dies at the Nth call of a kind, is started again to die at the Nth, and so a few times; others come later."""
         detail = self.plan.detail
         node = self.nodes[self.plan.faults[0].node]
         for _ in self.plan.faults:
-            node.start(self.traced(node, f"signal=KILL:when={detail['nth']}", detail["call"]))
+            node.start(self.traced(node, f"signal=KILL:when={detail['nth']}", detail["call"]), alone=True)
             end = time.monotonic() + 30
             while node.process.poll() is None and not self.is_over() and time.monotonic() < end:
                 time.sleep(0.02)
             died = node.process.poll() is not None
             left = open_intents(node.spool), unreported(node.spool)
             node.kill()
+            how = node.process.returncode
             node.process = None
+            if died and how != -signal.SIGKILL:
+                self.ends.append(f"the traced worker ended with {how}")
+                break
             if not died:  # it came to its end before that call, and was killed there
                 self.result.bound += left[0]
                 break
@@ -248,12 +280,14 @@ class Play:
             self.result.kills += 1
             self.result.between += any(left)
             self.result.bound += left[0]
+        if self.result.struck == 0:
+            self.ends.append(f"no {detail['call']} was hit: this round proves nothing")
 
     def play_error(self, error):
-        """From the start on the Nth call fails, once; the process that ends of it is started again, without."""
+        """From the start on the Nth call of a lone worker fails, once; the process that ends of it is started again, without."""
         detail = self.plan.detail
         node = self.nodes[self.plan.faults[0].node]
-        node.start(self.traced(node, f"error={error}:when={detail['nth']}", detail["call"]))
+        node.start(self.traced(node, f"error={error}:when={detail['nth']}", detail["call"]), alone=True)
         self.result.bound += self.plan.connections * SITES
 
     def play_faults(self, tail):
@@ -318,6 +352,8 @@ class Play:
         self.result.lost, self.result.unflagged = len(verdict.lost), len(verdict.unflagged)
         self.result.misreported = len(verdict.misreported)
         self.stack.shop.session = session
+        if not self.ends and not self.is_over():
+            self.ends.append(f"it had come to its end, and now: {self.last}")
         if not self.ends:
             try:
                 self.stack.shop.account(self.campaign)
@@ -368,6 +404,8 @@ class Play:
         try:
             self.play_faults(tail)
             self.until(self.is_over, 180)
+            if self.result.thefts:
+                self.until(self.is_told, 60)
         except TooLong:
             self.ends.append(f"no end: {self.account()}")
         self.drain()

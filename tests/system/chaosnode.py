@@ -82,12 +82,14 @@ class Node:
             "spool": {"directory": str(self.spool), "sync": True},
         }, merged(CONFIG, change)), indent=1))
 
-    def start(self, wrapper=()):
+    def start(self, wrapper=(), alone=False):
+        """alone: one worker and no supervisor that would start it again."""
         environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
         if self.disk:
             environment = self.disk.environment(environment)
         with open(self.directory / "mta.log", "ab") as log:
-            self.process = subprocess.Popen([*wrapper, self.program, "-c", self.config], stderr=log, env=environment, start_new_session=True)
+            self.process = subprocess.Popen([*wrapper, self.program, "-c", self.config, *(["--worker", "w0"] if alone else [])],
+                                            stderr=log, env=environment, start_new_session=True)
 
     def pids(self):
         return tree_of(self.process.pid)

@@ -7,12 +7,13 @@ BLOCK = ("power",) * 6 + ("kill",) * 3 + ("syscall",) * 2 + ("eio", "enospc", "s
 KINDS = tuple(dict.fromkeys(BLOCK))
 # Where it is killed at the Nth: on the journal, on sockets and pipes, on the disk.
 CALLS = {"write": ("pwrite64",), "send": ("write", "writev", "sendto"), "fdatasync": ("fdatasync",)}
-CALLS_MADE = {"write": 40, "send": 80, "fdatasync": 16}  # some of them, in that scenario
+CALLS_MADE = {"write": 30, "send": 60, "fdatasync": 16}  # at least, in that scenario
 # What can fail, and how often it is called at least.
 SPOOL_CALLS = {"eio": {"pwrite64": 120, "fdatasync": 60, "fsync": 8, "rename": 5},
                "enospc": {"pwrite64": 60, "fallocate": 5}}
 LEASE_S = 6.0
 SCENARIO = 100  # messages where each system call is a place to die at
+ABSENT_S = LEASE_S + 4  # others have taken over by then, and send
 
 
 @dataclasses.dataclass
@@ -35,16 +36,18 @@ class Plan:
     segment: str
     faults: list
     detail: dict
+    share: str  # of a node's jobs that one site may hold: what is beyond it is filed for that site
 
     def told(self):
         words = [f"{key}={value}" for key, value in self.detail.items()]
+        words += [f"share={self.share}"] if self.share != "100%" else []
         return " ".join([f"x{len(self.faults)}", *words, *([self.policy] if self.policy != "retry" else [])])
 
 
 def faults_of(chance, count, nodes, absent=False):
     parts = sorted(chance.uniform(0.08, 0.85) for _ in range(count))
     return [Fault(part, chance.uniform(0, 0.2), chance.randrange(nodes),
-                  LEASE_S + 2 if absent and nodes == 2 and chance.random() < 0.4 else 0.0) for part in parts]
+                  ABSENT_S if absent and nodes == 2 and chance.random() < 0.4 else 0.0) for part in parts]
 
 
 def detail_of(kind, chance):
@@ -79,4 +82,5 @@ def plan(seed, number):
         connections=chance.choice([2, 5, 10]) if kind != "syscall" else chance.choice([1, 2]),
         segment=chance.choice(["256KiB", "1MiB"]),
         faults=faults_of(chance, {"power": 2, "kill": 3, "syscall": 4, "postgres": 2}.get(kind, 1), nodes, kind == "kill"),
-        detail=detail_of(kind, chance))
+        detail=detail_of(kind, chance),
+        share="20%" if chance.random() < 0.125 else "100%")

@@ -2,17 +2,18 @@
 import json
 import os
 import pathlib
+import random
 import subprocess
-import sys
 
 import pytest
 
 import chaosplan
 import ledgerjoin
+from chaoslib import Bench, Play, TooLong
+from mtalib import is_disk
 from penguin import Shop, Worker
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tools"))
 
 FULL = os.environ.get("PENGUIN_FULL") == "1"
 SEED = 37  # its first five rounds: see test_the_short_run_is_a_mixed_one
@@ -63,6 +64,65 @@ def test_with_syncs_off_the_bench_finds_what_a_power_cut_does(tmp_path):
 def test_with_the_gate_open_the_bench_finds_what_a_power_cut_does(tmp_path):
     code, said, _ = chaos(tmp_path, "--seed", "1", "--control", "gate")
     assert code == 0 and "found, as it must be" in said, said
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("rounds")
+    if not is_disk(directory):
+        pytest.skip("the test's directory is in memory: a durable journal is refused there")
+    with Bench(directory) as bench:
+        yield bench
+
+
+def round_of(kind, number, **detail):
+    return chaosplan.Plan(1, number, kind, 1, "retry", 1, "256KiB", chaosplan.faults_of(random.Random(1), 3, 1), detail, "100%")
+
+
+@pytest.mark.parametrize("number, call, nth", [(1, "pwrite64", 12), (2, "sendto", 30), (3, "fdatasync", 5)])
+def test_a_lone_worker_dies_at_the_nth_call_and_nothing_is_lost(bench, number, call, nth):
+    result = bench.play(round_of("syscall", number, call=call, nth=nth), 0)
+    assert result.good(), result
+    assert 1 <= result.struck == result.kills <= 3
+    assert result.received >= 0.9 * result.jobs == 0.9 * chaosplan.SCENARIO
+
+
+def test_a_round_that_hits_nothing_is_a_fault(bench):
+    result = bench.play(round_of("syscall", 4, call="sendto", nth=65000), 0)
+    assert result.struck == 0 and "no sendto was hit" in result.trouble and not result.good()
+
+
+def test_a_tracer_that_refuses_is_not_taken_for_a_kill(bench):
+    result = bench.play(round_of("syscall", 6, call="sendto", nth=10 ** 6), 0)
+    assert result.kills == 0 and "the traced worker ended with 1" in result.trouble
+
+
+def test_what_ends_of_a_full_disk_is_started_again_on_one_with_room(bench):
+    """Each process that a traced supervisor starts would meet the Nth call again, and the round never end."""
+    result = bench.play(round_of("enospc", 5, call="pwrite64", nth=20), 400)
+    assert result.good() and result.struck == 1, result
+
+
+class Asked(Play):
+    def __init__(self, account):
+        self.messages, self.ends, self.last = 10, [], None
+        self.account = lambda: account
+
+
+@pytest.mark.parametrize("account, over", [
+    (None, False),  # Postgres did not answer
+    ({"delivered": 9, "retrying": 1}, False), ({"delivered": 9, "leased": 1}, False),
+    ({"delivered": 8, "bounced": 1, "in_doubt": 1}, True)])
+def test_a_campaign_is_over_when_all_its_jobs_have_ended(account, over):
+    assert Asked(account).is_over() == over
+
+
+@pytest.mark.parametrize("account", [{}, {"delivered": 9}, {"delivered": 10, "retrying": 1}])
+def test_a_job_that_is_nowhere_or_twice_is_found_at_once(account):
+    play = Asked(account)
+    with pytest.raises(TooLong):
+        play.is_over()
+    assert "are accounted for" in play.ends[0]
 
 
 def test_what_a_dead_worker_says_late_is_not_the_last_word(database):
