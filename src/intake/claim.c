@@ -19,6 +19,7 @@ enum {
 	RECENT_MAX = 1000, /* rows of the index of due times, a poll */
 	INBOX_TENANTS = 16,
 	SPLITS_A_KEY = 2,
+	SPLITS_LOST = 64, /* batches that three owners have lost: each gives an eighth */
 };
 
 #define POLL_WAIT_US (3 * TIME_SECOND_US)
@@ -413,7 +414,7 @@ static void claim(struct intake *intake)
 
 	add_keys(request, claimer);
 	pg_array(request);
-	for (size_t i = 0; i < claimer->asked_count * SPLITS_A_KEY; i++) {
+	for (size_t i = 0; i < claimer->asked_count * SPLITS_A_KEY + SPLITS_LOST; i++) {
 		struct id id = id_make(wall_ms);
 
 		pg_item_id(request, &id);

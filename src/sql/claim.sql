@@ -15,8 +15,8 @@
 -- rows, and from compiling the statement (JIT) for seconds.  Up to 200 keys a claim.
 -- $1 tenants uuid[], $2 pools text[], $3 tags text[], $4 priorities int[], $5 takes int[]:
 --	the keys, parallel; jobs to take of each, at least 1
--- $6 split_ids uuid[]: UUIDv7 for split-off rows; two a key are plenty: without one left
---	the batch is not claimed this time
+-- $6 split_ids uuid[]: UUIDv7 for split-off rows: one a key, and one for each batch that was
+--	lost by three owners; without one left the batch is not claimed this time
 -- $7 owner uuid: the worker; one that is not live gets nothing
 -- $8 token uuid: random, one a claim
 -- $9 since_us bigint: look only at what became due after this; null: at everything.  For a

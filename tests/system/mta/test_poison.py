@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from mtalib import BUILD, WORLD
+from mtalib import BUILD, WORLD, Stack
 
 pytestmark = pytest.mark.alone
 
@@ -146,3 +146,16 @@ def test_poison_P4_a_worker_that_is_killed_between_two_jobs_blames_none(stack):
             s.wait(campaign)
         assert s.shop.session.query("SELECT * FROM penguin.quarantine") == []
         s.stop()
+
+
+def test_all_that_three_owners_lost_is_claimed_an_eighth_at_a_time(database, tmp_path):
+    """Of each batch at once: two batches a claim made hours of what a worker that crashed thrice had at hand."""
+    with Stack(database, tmp_path, config={"postgres": {"sweep": "60s"}}) as s:
+        campaign = s.campaign()
+        for batch in range(30):
+            s.enqueue(campaign, [f"user{batch}-{i}@d{i + 1}.test" for i in range(8)])
+        s.shop.session.query("UPDATE penguin.batches SET leases = 3, suspect = true, not_before = now() - interval '1 h'")
+        s.start()
+        assert s.wait(campaign, lambda a: a.get("delivered", 0) >= 30, timeout=40) == {"waiting": 210, "delivered": 30}
+        s.stop()
+        assert len(s.world.ledger()) == 30
