@@ -364,6 +364,15 @@ static bool pick_campaign(void *owner, struct plan *plan)
 		id_equal(plan_tenant(plan)->id, key->tenant);
 }
 
+/*
+ * A draft's jobs are claimed only once it runs, and it never becomes a draft again: who
+ * hears of one was told late, and may have its jobs at hand.
+ */
+static bool holds_nothing(struct slice state)
+{
+	return slice_equal(state, SLICE("running")) || slice_equal(state, SLICE("draft"));
+}
+
 void holds_on_campaign(
 	void *owner, const struct id *tenant, const struct id *campaign, struct slice state)
 {
@@ -372,7 +381,7 @@ void holds_on_campaign(
 	const char *mark = slice_equal(state, SLICE("cancelled")) ? cancelled_mark : paused_mark;
 	struct campaign_key key = {*tenant, *campaign};
 
-	if (slice_equal(state, SLICE("running"))) {
+	if (holds_nothing(state)) {
 		map_remove(holds->campaigns[NEWER], key_slice(&key));
 		map_remove(holds->campaigns[OLDER], key_slice(&key));
 		return;

@@ -43,6 +43,22 @@ def test_a_paused_campaign_stops_and_a_resumed_one_ends(stack):
         s.stop()
 
 
+def test_a_campaign_that_is_started_goes_at_once_whatever_was_heard_of_it_as_a_draft(stack):
+    """The feed is behind: what was claimed meanwhile is not put off until it has caught up."""
+    with stack(config={"postgres": {"feed": "3s"}}) as s:
+        s.start()
+        s.wait(None, lambda a: "postgres_up" in s.log_text())
+        campaign = s.campaign(start=False)
+        s.enqueue(campaign, people(20))
+        time.sleep(7)  # it is read as a draft
+        s.shop.session.run("campaign_start", s.shop.tenant, campaign)
+        put_off = set()
+        s.wait(campaign, lambda a: put_off.add(s.shop.session.value(
+            "SELECT bool_or(not_before > now()) FROM penguin.batches")) or a == {"delivered": 20})
+        assert True not in put_off and s.check(campaign) == {"delivered": 20}
+        s.stop()
+
+
 def test_a_cancelled_campaign_sends_no_more_and_is_accounted(stack):
     with stack(world=WORLD + SLOW, config={"default_site": {"connections": 2}}) as s:
         campaign = s.campaign()
