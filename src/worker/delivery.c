@@ -191,7 +191,7 @@ static void fail_compose(struct delivery *delivery, enum failure failure)
 	if (delivery->message.fault[0] != '\0') {
 		attempt.evidence.text = slice_of(delivery->message.fault);
 	}
-	flow_finish(&delivery->plan, &attempt);
+	ending_finish(&delivery->plan, &attempt);
 	put_spare(worker, delivery);
 }
 
@@ -331,7 +331,7 @@ static void end_aborted(
 			break;
 		}
 		attempt->evidence = evidence_of_failure(PHASE_COMPOSE, trouble);
-		flow_finish(&plan, attempt);
+		ending_finish(&plan, attempt);
 		break;
 	}
 }
@@ -365,7 +365,7 @@ static void end(struct outlet *outlet, struct plan *plan, struct attempt *attemp
 		return;
 	}
 	feed_back(outlet, &verdict, attempt->evidence.text);
-	flow_finish(&plan, attempt);
+	ending_finish(&plan, attempt);
 }
 
 /*
@@ -449,7 +449,7 @@ static bool end_unreachable(void *owner, struct job *job)
 	}
 	attempt.route.mx = failure->host;
 	attempt.route.session = failure->session;
-	flow_finish(&plan, &attempt);
+	ending_finish(&plan, &attempt);
 	way_clear(&way);
 	return true;
 }

@@ -17,7 +17,6 @@
  */
 #include "base/log.h"
 #include "base/time.h"
-#include "classify/classify.h"
 #include "contents.h"
 #include "hand.h"
 #include "holds.h"
@@ -47,7 +46,7 @@ static void fail(struct plan *plan, enum phase phase, enum failure failure, stru
 	if (text.n > 0) {
 		attempt.evidence.text = text;
 	}
-	flow_finish(&plan, &attempt);
+	ending_finish(&plan, &attempt);
 }
 
 /* False when the job ended here. */
@@ -105,7 +104,7 @@ static bool end_lost(struct plan *plan)
 	attempt.evidence.text =
 		SLICE("the worker that held it was lost: nobody knows whether it was sent");
 	plan->job->possible_duplicate = plan->job->doubt;
-	flow_finish(&plan, &attempt);
+	ending_finish(&plan, &attempt);
 	return true;
 }
 
@@ -532,75 +531,4 @@ void flow_again(struct plan *plan)
 	plan->relay = NULL;
 	plan_follow(plan);
 	route(plan);
-}
-
-/*
- * What was pinned goes with the retry, and the doubt of this attempt with all that follow;
- * before its end is known, that of those before it.
- */
-void flow_pin(struct plan *plan, const struct attempt *ended)
-{
-	struct pins pins = {
-		.token_key = plan->token_key,
-		.doubt = plan->job->doubt ||
-			(ended != NULL && ended->verdict.action == ACTION_DOUBT),
-		.tracking_domain = plan->tracking_domain,
-		.keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE(""),
-	};
-	struct buf text;
-
-	buf_init(&text, 0);
-	pins_add(&text, &pins);
-	if (!slice_equal(plan->job->keys, buf_slice(&text))) {
-		plan->job->keys = intake_keep(plan->job->batch, buf_slice(&text));
-	}
-	buf_clear(&text);
-}
-
-/* Whether the message that was offered is another than the one of the attempt before. */
-static bool bytes_differ(const struct plan *plan, const struct attempt *attempt)
-{
-	struct slice keys = plan->keys != NULL ? key_set_pins(plan->keys) : SLICE("");
-
-	return attempt->size_bytes > 0 &&
-		(plan->unpinned || (plan->key_pins.n > 0 && !slice_equal(plan->key_pins, keys)));
-}
-
-void flow_complete(struct plan *plan, struct attempt *attempt)
-{
-	struct worker *worker = plan->worker;
-
-	attempt->at_us = loop_wall_us(worker->loop);
-	attempt->id =
-		id_is_zero(plan->attempt_id) ? id_make(attempt->at_us / 1000) : plan->attempt_id;
-	attempt->job = plan->job;
-	/* Without DNS nothing was offered to anybody: the attempt is not used up. */
-	attempt->number =
-		plan->job->attempts + (attempt->evidence.failure == FAILURE_DNS_TEMPORARY ? 0 : 1);
-	attempt->possible_duplicate = plan->job->possible_duplicate;
-	attempt->bytes_differ = bytes_differ(plan, attempt);
-	if (attempt->recipient.n == 0) {
-		attempt->recipient = plan->address.length > 0 ? address_text(&plan->address)
-							      : plan->job->recipient;
-	}
-	if (attempt->route.pool.n == 0) {
-		attempt->route.pool = plan_campaign(plan)->pool;
-	}
-}
-
-void flow_finish(struct plan **take, struct attempt *attempt)
-{
-	struct plan *plan = *take;
-
-	*take = NULL;
-	flow_complete(plan, attempt);
-	attempt->verdict = classify(&attempt->evidence, attempt->route.provider);
-	ending_decide(plan->worker, attempt);
-	if (!outcome_is_final(attempt->state)) {
-		flow_pin(plan, attempt);
-	}
-	logbook_result(plan, attempt);
-	permits_sent(plan->window);
-	record_attempt(plan->worker->record, attempt);
-	plan_free(&plan);
 }

@@ -14,6 +14,7 @@
 #include "base/codec.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "generations.h"
 #include "identities.h"
 #include "io/digest.h"
 #include "sources.h"
@@ -40,16 +41,14 @@ struct end {
 	int attempt_no;
 };
 
-enum { NEWER, OLDER, GENERATIONS };
-
 struct holds {
 	struct worker *worker;
-	struct identities *identities;      /* why a source is out of use but for operators */
-	struct map *holds;                  /* by kind, tenant and name: struct hold */
-	struct map *campaigns[GENERATIONS]; /* that do not run, by campaign_key: a state's word */
-	struct map *recent[GENERATIONS];    /* by tenant, stream and address: struct suppression */
-	struct map *ends[GENERATIONS];      /* by job_key: struct end */
-	size_t at_hand[GENERATIONS];        /* plans, by when they were claimed */
+	struct identities *identities; /* why a source is out of use but for operators */
+	struct map *holds;             /* by kind, tenant and name: struct hold */
+	struct generations campaigns;  /* that do not run, by campaign_key: a state's word */
+	struct generations recent;     /* by tenant, stream and address: struct suppression */
+	struct generations ends;       /* by job_key: struct end */
+	size_t at_hand[GENERATIONS];   /* plans, by when they were claimed */
 	unsigned generation;
 	struct later look; /* evidence came: whose jobs wait here? */
 	struct timer rotate;
@@ -58,46 +57,6 @@ struct holds {
 
 static const char paused_mark[] = "p";
 static const char cancelled_mark[] = "c";
-
-static void generations_open(struct map *maps[GENERATIONS])
-{
-	for (size_t i = 0; i < GENERATIONS; i++) {
-		maps[i] = map_new();
-	}
-}
-
-static void forget(struct map **map, void (*drop)(void *value))
-{
-	size_t at = 0;
-	struct slice key;
-	void *value;
-
-	while (map_next(*map, &at, &key, &value)) {
-		drop(value);
-	}
-	map_free(map);
-}
-
-static void generations_free(struct map *maps[GENERATIONS], void (*drop)(void *value))
-{
-	for (size_t i = 0; i < GENERATIONS; i++) {
-		forget(&maps[i], drop);
-	}
-}
-
-static void generations_rotate(struct map *maps[GENERATIONS], void (*drop)(void *value))
-{
-	forget(&maps[OLDER], drop);
-	maps[OLDER] = maps[NEWER];
-	maps[NEWER] = map_new();
-}
-
-static const void *generations_get(struct map *const maps[GENERATIONS], struct slice key)
-{
-	const void *newer = map_get(maps[NEWER], key);
-
-	return newer != NULL ? newer : map_get(maps[OLDER], key);
-}
 
 static void keep_mark(void *mark)
 {
@@ -117,9 +76,9 @@ static void on_rotate(void *owner)
 		timer_set(&holds->rotate, loop_now_us(holds->worker->loop) + LINGERS_US);
 		return;
 	}
-	generations_rotate(holds->campaigns, keep_mark);
-	generations_rotate(holds->recent, drop);
-	generations_rotate(holds->ends, drop);
+	generations_rotate(&holds->campaigns, keep_mark);
+	generations_rotate(&holds->recent, drop);
+	generations_rotate(&holds->ends, drop);
 	holds->at_hand[OLDER] = holds->at_hand[NEWER];
 	holds->at_hand[NEWER] = 0;
 	holds->generation++;
@@ -250,7 +209,7 @@ static const struct end *find_end(const struct holds *holds, const struct plan *
 {
 	struct job_key key = {plan_tenant(plan)->id, plan->job->id};
 
-	return generations_get(holds->ends, slice_make((const char *)&key, sizeof(key)));
+	return generations_get(&holds->ends, slice_make((const char *)&key, sizeof(key)));
 }
 
 /* What was tried since then is news of its own: jobs_read has the same rule. */
@@ -286,9 +245,9 @@ struct holds *holds_new(struct worker *worker)
 	holds->worker = worker;
 	holds->identities = identities_new(worker, on_identity, holds);
 	holds->holds = map_new();
-	generations_open(holds->campaigns);
-	generations_open(holds->recent);
-	generations_open(holds->ends);
+	generations_open(&holds->campaigns);
+	generations_open(&holds->recent);
+	generations_open(&holds->ends);
 	later_init(&holds->look, look_for_ends, holds);
 	timer_init(&holds->rotate, worker->loop, on_rotate, holds);
 	timer_init(&holds->expire, worker->loop, on_expire, holds);
@@ -310,9 +269,9 @@ void holds_free(struct holds **holds)
 	}
 	identities_free(&(*holds)->identities);
 	map_free(&(*holds)->holds);
-	generations_free((*holds)->campaigns, keep_mark);
-	generations_free((*holds)->recent, drop);
-	generations_free((*holds)->ends, drop);
+	generations_free(&(*holds)->campaigns, keep_mark);
+	generations_free(&(*holds)->recent, drop);
+	generations_free(&(*holds)->ends, drop);
 	loop_later_cancel((*holds)->worker->loop, &(*holds)->look);
 	timer_stop(&(*holds)->rotate);
 	timer_stop(&(*holds)->expire);
@@ -341,7 +300,7 @@ void holds_on_suppression(void *owner, const struct id *tenant, struct slice add
 	suppression->until_db_us = until_db_us;
 	buf_init(&key, 0);
 	recent_key(&key, tenant, stream, address);
-	mem_free(map_put(worker->holds->recent[NEWER], buf_slice(&key), suppression));
+	mem_free(map_put(worker->holds->recent.maps[NEWER], buf_slice(&key), suppression));
 	buf_clear(&key);
 }
 
@@ -382,14 +341,14 @@ void holds_on_campaign(
 	struct campaign_key key = {*tenant, *campaign};
 
 	if (holds_nothing(state)) {
-		map_remove(holds->campaigns[NEWER], key_slice(&key));
-		map_remove(holds->campaigns[OLDER], key_slice(&key));
+		map_remove(holds->campaigns.maps[NEWER], key_slice(&key));
+		map_remove(holds->campaigns.maps[OLDER], key_slice(&key));
 		return;
 	}
-	if (map_get(holds->campaigns[NEWER], key_slice(&key)) == mark) {
+	if (map_get(holds->campaigns.maps[NEWER], key_slice(&key)) == mark) {
 		return; /* told twice: feeds overlap */
 	}
-	map_put(holds->campaigns[NEWER], key_slice(&key), (void *)mark);
+	map_put(holds->campaigns.maps[NEWER], key_slice(&key), (void *)mark);
 	outlet_pick_all(worker, pick_campaign, &key);
 }
 
@@ -465,7 +424,8 @@ void holds_on_evidence(void *owner, const struct id *tenant, const struct id *jo
 	struct end *end = MEM_NEW(struct end);
 
 	*end = (struct end){.state = state, .attempt_no = attempt_no};
-	mem_free(map_put(holds->ends[NEWER], slice_make((const char *)&key, sizeof(key)), end));
+	mem_free(
+		map_put(holds->ends.maps[NEWER], slice_make((const char *)&key, sizeof(key)), end));
 	loop_later(worker->loop, &holds->look);
 }
 
@@ -517,7 +477,7 @@ static void add_hashed(struct buf *out, struct slice address)
 
 static bool holds_now(const struct holds *holds, struct slice key)
 {
-	const struct suppression *found = generations_get(holds->recent, key);
+	const struct suppression *found = generations_get(&holds->recent, key);
 
 	return found != NULL && found->until_db_us > intake_db_now_us(holds->worker->intake);
 }
@@ -531,7 +491,7 @@ static bool is_suppressed(const struct holds *holds, const struct plan *plan)
 	struct buf key;
 	bool found = false;
 
-	if (map_count(holds->recent[NEWER]) + map_count(holds->recent[OLDER]) == 0) {
+	if (map_count(holds->recent.maps[NEWER]) + map_count(holds->recent.maps[OLDER]) == 0) {
 		return false;
 	}
 	mailbox = address_normalise(&plan->address);
@@ -587,7 +547,7 @@ static bool any_hold(const struct holds *holds, const struct plan *plan)
 enum gate holds_ask(struct holds *holds, const struct plan *plan)
 {
 	struct campaign_key key = {plan_tenant(plan)->id, plan_campaign(plan)->id};
-	const void *mark = generations_get(holds->campaigns, key_slice(&key));
+	const void *mark = generations_get(&holds->campaigns, key_slice(&key));
 
 	if (has_ended(holds, plan)) {
 		return GATE_DONE;

@@ -63,8 +63,8 @@ static bool write_down(struct delivery *delivery)
 	attempt.verdict = classify(&attempt.evidence, attempt.route.provider);
 	way_init(&way);
 	way_add_session(&way, delivery->session, &attempt.route);
-	flow_pin(plan, NULL);
-	flow_complete(plan, &attempt);
+	ending_pin(plan, NULL);
+	ending_complete(plan, &attempt);
 	written = logbook_intend(plan, &attempt);
 	way_clear(&way);
 	return written;

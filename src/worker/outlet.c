@@ -22,6 +22,7 @@
 #define SUSPENDED_HOLD_US (30 * TIME_SECOND_US) /* longer than this, jobs wait in Postgres */
 #define OVERFLOW_US (5 * TIME_SECOND_US)
 #define LOOK_AGAIN_US (TIME_SECOND_US / 10)
+#define UNREACHED_US (60 * TIME_SECOND_US)
 #define UNPROVEN_US TIME_SECOND_US /* by then most have answered */
 
 static void on_timer(void *owner)
@@ -316,7 +317,7 @@ static bool pick_unreached(void *owner, struct job *job)
 	struct plan *plan = job->plan;
 
 	(void)owner;
-	plan_give_back(&plan, AWAY_US, SLICE(""));
+	plan_give_back(&plan, UNREACHED_US, SLICE(""));
 	return true;
 }
 
@@ -333,12 +334,10 @@ static void refuse_site(struct outlet *outlet, enum failure failure, struct slic
 static size_t choose_hosts(struct outlet *outlet, struct host_choice hosts[SITE_CHOICES])
 {
 	struct site_choice choices[SITE_CHOICES];
-	struct families families = reach_families(outlet->source, outlet->pace);
-	uint64_t random;
-	size_t n, kept = 0;
+	struct reach reach = {outlet->site, outlet->pace};
+	size_t n = reach_hosts(&reach, outlet->source, choices);
+	size_t kept = 0;
 
-	id_random_bytes(&random, sizeof(random));
-	n = site_plan(outlet->site, families.ipv4, families.ipv6, random, choices);
 	for (size_t i = 0; i < n; i++) {
 		if (resolver_allows(outlet->worker->resolver, outlet->site, &choices[i].endpoint)) {
 			hosts[kept++] = (struct host_choice){choices[i].host, choices[i].endpoint};

@@ -175,18 +175,18 @@ void flow_on_jobs(void *owner, const struct claimed *claimed, size_t count);
 void flow_on_content(struct plan *plan, struct content *content, struct slice faults);
 void flow_on_keys(struct plan *plan, struct key_set *keys, struct slice why);
 void flow_on_no_answer(struct plan *plan); /* of the DNS, about its keys: it waits */
-void flow_finish(struct plan **take, struct attempt *attempt);
-
-/* What is pinned by this attempt stands in the job, for its retry; ended NULL = not yet. */
-void flow_pin(struct plan *plan, const struct attempt *ended);
-
-/* Fills in what the plan knows of its attempt. */
-void flow_complete(struct plan *plan, struct attempt *attempt);
 
 /* A job that was on its way over what is no more: given back in a stop, else routed anew. */
 void flow_again(struct plan *plan);
 
 /* ending.c: what becomes of a job after an attempt, and at the end of its lifetime */
+void ending_finish(struct plan **take, struct attempt *attempt);
+
+/* What is pinned by this attempt stands in the job, for its retry; ended NULL = not yet. */
+void ending_pin(struct plan *plan, const struct attempt *ended);
+
+/* Fills in what the plan knows of its attempt. */
+void ending_complete(struct plan *plan, struct attempt *attempt);
 void ending_decide(const struct worker *worker, struct attempt *attempt);
 enum outcome ending_overdue(const struct job *job);
 

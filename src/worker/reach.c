@@ -6,6 +6,8 @@
  */
 #include "reach.h"
 
+#include "base/id.h"
+
 struct families reach_families(const struct config_source *source, const struct config_pace *pace)
 {
 	bool ipv4 = source->ipv4.version != 0;
@@ -23,6 +25,16 @@ bool reach_has(const struct reach *reach, const struct config_source *source)
 
 	return source->relay.host.host != NULL ||
 		site_reachable(reach->site, families.ipv4, families.ipv6);
+}
+
+size_t reach_hosts(const struct reach *reach, const struct config_source *source,
+	struct site_choice ret_choices[SITE_CHOICES])
+{
+	struct families families = reach_families(source, reach->pace);
+	uint64_t random;
+
+	id_random_bytes(&random, sizeof(random));
+	return site_plan(reach->site, families.ipv4, families.ipv6, random, ret_choices);
 }
 
 /* One that a reload took away has no owner: whoever chose it finds that out. */

@@ -25,6 +25,10 @@ struct reach {
 /* Its relay takes mail for any site. */
 bool reach_has(const struct reach *reach, const struct config_source *source);
 
+/* The addresses to try from this source, in order; 0 when they have no family in common. */
+size_t reach_hosts(const struct reach *reach, const struct config_source *source,
+	struct site_choice ret_choices[SITE_CHOICES]);
+
 /* For pool_choose(); the sources' owners are the configuration's. */
 struct pool_filter reach_filter(const struct reach *reach);
 
