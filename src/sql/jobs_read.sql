@@ -2,7 +2,8 @@
 -- $1 tenants uuid[], $2 batches uuid[]: parallel
 -- $3 owner uuid, $4 token uuid: of the claim; a lost lease yields nothing
 -- $5 since uuid: lower bound of attempt ids to look at for evidence (a UUIDv7 made of the
---	oldest first_leased_us less a day, all other bits 0)
+--	oldest first_leased_us less a day, all other bits 0); of a job that was leased in another
+--	batch before, a day before that
 -- $6 tenants uuid[], $7 ids uuid[], $8 addresses text[]: parallel; how suppressions spell the recipients of
 --	these jobs, where that is not the recipient in lower case
 -- $9 bytes_max bigint: of vars, all together; the first job's come in any case
@@ -69,7 +70,10 @@ LEFT JOIN LATERAL (
 			AND x.attempt_no >= coalesce(b.attempt_no[m.n], 0)) AS hearsay,
 		max(x.attempt_no) AS attempt_no, bool_or(x.flags & 16 <> 0) AS doubtful
 	FROM penguin.attempts x
-	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id AND x.id >= $5::uuid
+	WHERE b.suspect AND x.tenant_id = b.tenant_id AND x.job_id = m.id
+		AND x.id >= least($5::uuid, (lpad(to_hex(greatest(
+			(extract(epoch FROM b.first_at[m.n]) * 1000)::bigint - 86400000, 0)), 12, '0')
+			|| '70008000000000000000')::uuid)
 	OFFSET 0) e ON true
 ) r
 ORDER BY r.tenant_id, r.batch_id, r.n

@@ -501,6 +501,39 @@ def test_claim_of_unknown_fate_is_swept(shop, worker):
     assert shop.account(campaign) == {"waiting": 1, "leased": 1}
 
 
+def test_what_is_swept_is_looked_at_before_it_is_sent(shop, worker):
+    """Its close was refused, and with the last batch of a claim its token is forgotten."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 2)
+    (batch,) = worker.claim(key(shop, 2))
+    worker.report(worker.jobs([batch])[:1], "delivered", campaign=campaign)
+    assert len(worker.session.run("lease_sweep", worker.id, [])) == 1
+    (again,) = worker.claim(key(shop, 2))
+    assert [job["final"] for job in worker.jobs([again])] == ["delivered", ""]
+
+
+def test_evidence_is_looked_for_since_the_first_lease_of_a_job(database, shop, worker):
+    """A lost worker is found after three days.  Who had the job meanwhile gave it back: that batch is new."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    then_us = now_us() - 72 * HOUR_US
+    lost = Worker(database, "w2")
+    (held,) = lost.claim(key(shop, 1))
+    (sent,) = lost.jobs([held])
+    shop.session.query("UPDATE penguin.batches SET first_leased_at = to_timestamp(%s / 1e6)", then_us)
+    shop.session.query("UPDATE penguin.workers SET state = 'dead' WHERE id = %s", lost.id)
+    worker.session.run("take_over", 10)
+    (batch,) = worker.claim(key(shop, 1))
+    worker.retry(batch, worker.jobs([batch]), attempt_no=0, state="waiting")
+    lost.report([sent], "delivered", ids=[uuid7(then_us // 1000)], campaign=campaign)
+    (filed,) = worker.claim(key(shop, 1))
+    since = uuid7(filed["first_leased_us"] // 1000 - 86400000)  # as claim.c asks
+    (job,) = worker.session.run("jobs_read", [shop.tenant], [filed["id"]], worker.id, filed["token"], since, [], [], [],
+                                1 << 30)
+    assert job["final"] == "delivered"
+    lost.session.close()
+
+
 def test_what_a_replayed_worker_held_is_not_lost(database, shop, worker):
     """Its journal is in Postgres: what there is no evidence of was not sent.  Of a dead one nobody knows."""
     campaign = shop.campaign()
