@@ -19,6 +19,7 @@ enum { MINUTE_S = 60 };
 static time_t ahead_s; /* of the machine's clocks */
 
 /* In place of libc's, for the loop as well. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): reserved words there */
 int clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
 	int result = (int)syscall(SYS_clock_gettime, clock, ret_now);
