@@ -1,11 +1,12 @@
 /*
  * CSV as RFC 4180 has it, byte by byte: quotes, doubled quotes, line ends within quotes,
- * CRLF or LF, a byte order mark in front.  Pure, and bounded: a row beyond the limits is
+ * CRLF, LF or CR, a byte order mark in front.  Pure, and bounded: a row beyond the limits is
  * passed over whole and reported once.
  */
 #ifndef CTL_CSV_H
 #define CTL_CSV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -30,6 +31,7 @@ struct csv {
 	size_t last_line;  /* where it ended */
 	size_t quote_line; /* where the last quoted field began */
 	int state;
+	bool cr; /* the last byte was a CR that ended a line */
 	const char *fault;
 };
 

@@ -88,7 +88,7 @@ static enum csv_step feed_open(struct csv *csv, char byte)
 	if (byte == ',') {
 		end_field(csv);
 		csv->state = FIELD_START;
-	} else if (byte == '\n') {
+	} else if (byte == '\n' || byte == '\r') { /* both: the second is an empty line */
 		return end_row(csv);
 	} else if (byte == '"' && (csv->state == FIELD_START || only_mark(csv))) {
 		csv->state = QUOTED;
@@ -96,7 +96,7 @@ static enum csv_step feed_open(struct csv *csv, char byte)
 	} else if (byte == '"' && csv->state == QUOTE) {
 		buf_add_byte(&csv->text, '"');
 		csv->state = QUOTED;
-	} else if (byte != '\r') {
+	} else {
 		if (csv->state == QUOTE) {
 			csv->fault = "text behind a closing quote";
 		}
@@ -110,6 +110,8 @@ enum csv_step csv_feed(struct csv *csv, char byte)
 {
 	enum csv_step step;
 
+	csv->line += csv->cr && byte != '\n';
+	csv->cr = byte == '\r' && csv->state != QUOTED;
 	if (csv->state == ROW_START) {
 		if (byte == '\r' || byte == '\n') { /* an empty line is no row */
 			csv->line += byte == '\n';

@@ -41,6 +41,9 @@ Test(csv, rows)
 	} rows[] = {
 		{"plain", "a,b\nc,d\n", "[a|b][c|d]"},
 		{"crlf, no end", "a,b\r\nc,d", "[a|b][c|d]"},
+		{"cr alone", "a,b\rc,d\r", "[a|b][c|d]"},
+		{"cr alone counts as a line", "a\r\r\"b\"c\rd",
+			"[a]<3: text behind a closing quote>[d]"},
 		{"empty fields", ",\n", "[|]"},
 		{"quoted", "\"a,\"\"b\"\"\",c\n", "[a,\"b\"|c]"},
 		{"line end within", "\"a\r\nb\",c\n", "[a\r\nb|c]"},
