@@ -11,7 +11,7 @@ from worldlib import World
 
 pytestmark = pytest.mark.quiet
 
-SITES = 40
+SITES = 80
 HEALTHY = 1400
 DEAD = 9 * HEALTHY
 MEASURED = slice(300, 1300)  # before, the sites of 14,000 jobs are looked up; behind, not all sites have work
@@ -25,7 +25,7 @@ domains:
   - {{domain: "mx[1-500].hole.test", a: "{HOLE}"}}
 rules:
   - {{at: connect, host: "mx*.mute.test", then: silence}}
-  - {{at: dot, delay: 400ms}}
+  - {{at: dot, delay: 800ms}}
 """
 # By what the dead sites are: how many, and whose.
 DEAD_SITES = {
