@@ -422,7 +422,9 @@ def lines_of(listener, until, timeout=60):
     """The messages that come up to one that begins with `until`."""
     listener.settimeout(timeout)
     found = []
+    end = time.monotonic() + timeout
     while not found or not found[-1].startswith(until):
+        assert time.monotonic() < end, f"no {until}, but {found[-9:]}"
         found.append(listener.recv(65536).decode())
     return found
 
