@@ -1,6 +1,7 @@
 """What a delivered message costs: penguin-mta's CPU beside one bare RSA-2048 signature of the same run.
 
     tools/bench [MESSAGES]      (20,000; unsigned; signed with a durable journal, with one that is not, and durable again)
+    tools/bench PART [OPTION ...]      another part: a file of tests/bench, as journal, scale, failover
 
 Prints a table and, as the last line, JSON.  The world is on the same machine and counts apart, and so do
 Postgres and the journal alone (tests/bench/journal_bench.c).  Where the directory for temporary files is in
@@ -16,14 +17,11 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests" / "system" / "sql")]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import psycopg2  # noqa: E402
-from mtalib import CONTENT, WORLD, Stack  # noqa: E402
+from benchlib import LETTER, ROOT, Postgres  # noqa: E402
+from mtalib import WORLD, Stack  # noqa: E402
 
-MIGRATIONS = sorted((ROOT / "src" / "sql" / "migrations").glob("*.sql"))
-BODY = ("Good news for {{name}}, week after week, with all that the shop has to tell.\n" * 118)
 SPEED = {
     "default_site": {"connections": 10, "messages_per_connection": 1000},
     "limits": {"jobs": 20000},
@@ -47,20 +45,6 @@ def usage(pid):
     return (int(fields[11]) + int(fields[12])) / tick, peak, int(fields[7])
 
 
-def processes_cpu(root):
-    """CPU seconds of a process, its children, and those of them that have ended."""
-    tick = os.sysconf("SC_CLK_TCK")
-    children = pathlib.Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    total = 0
-    for pid in [root, *children]:
-        try:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it ended meanwhile, and is counted with the root
-        total += sum(int(f) for f in fields[11:15 if str(pid) == str(root) else 13])
-    return total / tick
-
-
 def journal_alone(count):
     """What journal_bench prints of so many records: writing, and reading as a restarted worker does."""
     program = ROOT / os.environ["PENGUIN_BUILD"] / "tests" / "bench" / "journal_bench"
@@ -69,10 +53,8 @@ def journal_alone(count):
     return done.stdout
 
 
-def run(dsn, directory, count, signed, sync, postmaster):
-    content = dict(CONTENT, text=BODY)
-    content.pop("html")
-    with Stack(dsn, directory, world=WORLD, content=content, config=SPEED, judge=False) as s:
+def run(server, dsn, directory, count, signed, sync):
+    with Stack(dsn, directory, world=WORLD, content=LETTER, config=SPEED, judge=False) as s:
         campaign = s.campaign()
         s.enqueue(campaign, [f"u{i}@d{i % 50 + 1}.test" for i in range(count)])
         if not signed:
@@ -82,12 +64,13 @@ def run(dsn, directory, count, signed, sync, postmaster):
         begin = time.monotonic()
         s.wait(campaign, lambda a: a.get("delivered", 0) > 0, timeout=60)
         cpu0, _, faults0 = usage(s.mta.pid)
-        pg0 = processes_cpu(postmaster)
+        ours = s.shop.session.connection.get_backend_pid()
+        pg0 = server.cpu_s(but=ours)
         done0 = len(s.world.ledger())
         s.wait(campaign, timeout=600)
         seconds = time.monotonic() - begin
         cpu, peak, faults = usage(s.mta.pid)
-        pg = processes_cpu(postmaster)
+        pg = server.cpu_s(but=ours)
         ledger = s.world.ledger()
         size = sum(line["size"] for line in ledger) // len(ledger)
         assert len(ledger) == count
@@ -100,9 +83,7 @@ def run(dsn, directory, count, signed, sync, postmaster):
 
 def system_calls(dsn, directory, count):
     """System calls a message, all of the worker's, counted by strace in a run of their own."""
-    content = dict(CONTENT, text=BODY)
-    content.pop("html")
-    with Stack(dsn, directory, world=WORLD, content=content, config=SPEED, judge=False) as s:
+    with Stack(dsn, directory, world=WORLD, content=LETTER, config=SPEED, judge=False) as s:
         campaign = s.campaign()
         s.start_worker(spool={"segment": "64MiB"})
         s.wait(campaign)
@@ -120,36 +101,17 @@ def system_calls(dsn, directory, count):
         return {name: round(n / count, 2) for name, n in sorted(calls.items(), key=lambda c: -c[1])[:12]}
 
 
-def new_database(place, name):
-    connection = psycopg2.connect(f"host={place} user=postgres dbname=postgres")
-    connection.autocommit = True
-    connection.cursor().execute(f"CREATE DATABASE {name}")
-    connection.close()
-    dsn = f"host={place} user=postgres dbname={name}"
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    for path in MIGRATIONS:
-        connection.cursor().execute(path.read_text())
-    connection.close()
-    return dsn
-
-
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
-    pgtemp = ROOT / "tests" / "pgtemp"
-    place = subprocess.run([pgtemp, "start"], check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")[0]
-    postmaster = int((pathlib.Path(place) / "data" / "postmaster.pid").read_text().split()[0])
     rows = []
     kinds = ((False, True), (True, True), (True, False), (True, True))
-    try:
+    with Postgres() as server:
         bare = bare_signature_us()
         for number, (signed, sync) in enumerate(kinds):
             with tempfile.TemporaryDirectory(prefix="penguin-bench.") as directory:
-                rows.append(run(new_database(place, f"bench{number}"), pathlib.Path(directory), count, signed, sync, postmaster))
+                rows.append(run(server, server.database(f"bench{number}"), pathlib.Path(directory), count, signed, sync))
         with tempfile.TemporaryDirectory(prefix="penguin-bench.") as directory:
-            calls = system_calls(new_database(place, "traced"), pathlib.Path(directory), count // 5)
-    finally:
-        subprocess.run([pgtemp, "stop", place], check=True)
+            calls = system_calls(server.database("traced"), pathlib.Path(directory), count // 5)
     print(f"{'':10} {'journal':>8} {'bytes':>7} {'CPU us':>8} {'x RSA':>6} {'PG us':>7} {'PG/CPU':>6} {'msg/CPU s':>9} {'msg/s':>7}"
           f" {'faults':>7} {'RSS KiB':>8}")
     for row in rows:
