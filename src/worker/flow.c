@@ -15,6 +15,7 @@
  * No step blocks, and each may be the last: a job is always either in a list, or
  * behind exactly one question whose answer comes back here.
  */
+#include "barren.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "contents.h"
@@ -31,8 +32,7 @@
 #include "sql/statements.h"
 #include "stop.h"
 
-#define HELD_US (10 * TIME_SECOND_US)      /* given back, a feed will say when it may go */
-#define NO_SOURCE_US (60 * TIME_SECOND_US) /* a pool without a source in use */
+#define HELD_US (10 * TIME_SECOND_US) /* given back, a feed will say when it may go */
 #define NO_KEY_US (60 * TIME_SECOND_US)
 #define DNS_AWAY_US (15 * TIME_SECOND_US) /* what waits for the DNS looks again so soon */
 
@@ -330,26 +330,14 @@ static void to_relay(struct plan *plan, const struct config_source *source)
 		source->relay.host.port, on_relay, plan);
 }
 
-/* True once a minute for each pool: every job of it comes by. */
-static bool is_news(struct worker *worker, struct slice pool)
-{
-	int64_t now_s = loop_now_us(worker->loop) / TIME_SECOND_US + 1;
-	intptr_t told_s = (intptr_t)map_get(worker->equipment->barren, pool);
-
-	if (told_s != 0 && now_s - told_s < NO_SOURCE_US / TIME_SECOND_US) {
-		return false;
-	}
-	(void)map_put(worker->equipment->barren, pool, (void *)(intptr_t)now_s);
-	return true;
-}
-
 static void wait_for_source(struct plan *plan, struct slice pool, struct slice remedy)
 {
-	if (is_news(plan->worker, pool)) {
+	if (barren_is_news(plan->worker, pool)) {
+		barren_told(plan->worker, pool);
 		log_warning(NULL, "no_source", "pool=%s tenant=%s remedy=%s", log_quote(pool),
 			log_quote(plan_tenant(plan)->name), log_quote(remedy));
 	}
-	plan_give_back(&plan, NO_SOURCE_US, SLICE(""));
+	plan_give_back(&plan, BARREN_US, SLICE(""));
 }
 
 /* Where others of this node have some of the pool's, they claim it next. */

@@ -22,6 +22,7 @@
 #include "load.h"
 
 #include "away.h"
+#include "barren.h"
 #include "base/mem.h"
 #include "base/time.h"
 #include "logbook.h"
@@ -405,6 +406,16 @@ static unsigned wanted_of_site(struct permits *permits, const struct ready *read
 	return most;
 }
 
+/* Others of this node have a source of the pool, or those of other nodes may. */
+static unsigned wanted_of_barren(const struct worker *worker, struct slice pool, unsigned most)
+{
+	if (sources_any_elsewhere(worker->sources, pool, NULL) != NULL ||
+		!barren_is_news(worker, pool)) {
+		return 0;
+	}
+	return smaller(most, 1);
+}
+
 /* What of `most` shaping would let through soon, whatever the credit says; a job has this weight. */
 static unsigned wanted(
 	struct permits *permits, const struct ready *ready, unsigned weight, unsigned most)
@@ -422,8 +433,7 @@ static unsigned wanted(
 		return sources_elsewhere(worker->sources, slice_from(ready->tag, 7)) ? 0 : most;
 	}
 	if (pool == NULL) {
-		return most < WINDOW_LEAST ? most
-					   : WINDOW_LEAST; /* each is told why, a few at a time */
+		return wanted_of_barren(worker, ready->pool, most);
 	}
 	return pool_permits(pool, provider, loop_now_us(worker->loop), horizon_us, most);
 }

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from mtalib import BUILD, MTA, WORLD
+from nodelib import Node
 
 SLOW = "\nrules:\n  - at: mail\n    delay: 100ms\n"
 CLOSES_LATE = "\nrules:\n  - at: mail\n    messages: 1-1000\n    delay: 2s\n    then: close\n"
@@ -171,6 +172,22 @@ def test_a_pool_without_a_source_is_told_once_a_minute(stack):
         s.stop()
         assert len(re.findall("^no_source pool=nowhere", s.log_text(), re.M)) == 1
         assert len(s.world.ledger()) == 1
+
+
+def test_jobs_of_a_pool_that_another_node_has_are_left_to_it(stack):
+    """This one claims few of them, to say that it has no such pool."""
+    with stack() as s, Node(s, "b", "127.0.5.2") as b:
+        b.config["pools"] = {"theirs": {"sources": ["b"]}}
+        theirs = s.campaign(pool="theirs")
+        s.enqueue(theirs, [f"user{i}@d{i % 50 + 1}.test" for i in range(500)])
+        s.start()
+        s.wait(theirs, lambda a: "no_source pool=theirs" in s.log_text())
+        b.start()
+        s.wait(theirs, lambda a: a.get("delivered", 0) >= 490)
+        assert {line["source"] for line in s.world.ledger()} == {"127.0.5.2"}
+        b.stop()
+        s.stop()
+        assert len(s.world.ledger()) >= 490
 
 
 def test_smtp_M14_the_second_term_leaves_a_doubt_behind_a_dot(stack):
