@@ -76,11 +76,12 @@ def plan(seed, number):
     kind = kinds[at]
     chance = random.Random(f"{seed} round {number}")
     nodes = 2 if chance.random() < 0.4 else 1
-    return Plan(
-        seed, number, kind, nodes,
-        policy=chance.choices(["retry", "assume_sent", "hold"], [8, 1, 1])[0],
-        connections=chance.choice([2, 5, 10]) if kind != "syscall" else chance.choice([1, 2]),
-        segment=chance.choice(["256KiB", "1MiB"]),
-        faults=faults_of(chance, {"power": 2, "kill": 3, "syscall": 4, "postgres": 2}.get(kind, 1), nodes, kind == "kill"),
-        detail=detail_of(kind, chance),
-        share="20%" if chance.random() < 0.125 else "100%")
+    policy = chance.choices(["retry", "assume_sent", "hold"], [8, 1, 1])[0]
+    connections = chance.choice([2, 5, 10]) if kind != "syscall" else chance.choice([1, 2])
+    segment = chance.choice(["256KiB", "1MiB"])
+    faults = faults_of(chance, {"power": 2, "kill": 3, "syscall": 4, "postgres": 2}.get(kind, 1), nodes, kind == "kill")
+    detail = detail_of(kind, chance)
+    if detail.get("slow_ms") == 20:
+        connections = 10  # each message waits for a sync: fewer make no load
+    share = "20%" if chance.random() < 0.125 else "100%"
+    return Plan(seed, number, kind, nodes, policy, connections, segment, faults, detail, share)

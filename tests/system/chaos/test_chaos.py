@@ -53,6 +53,7 @@ def test_a_round_is_a_function_of_seed_and_number():
     assert {p.kind for p in many} == set(chaosplan.KINDS)
     assert sum(p.kind == "power" for p in many) == 60
     assert all(f.node < p.nodes for p in many for f in p.faults)
+    assert {p.connections for p in many if p.detail.get("slow_ms") == 20} == {10}, "or a slow disk makes no load"
 
 
 def test_with_syncs_off_the_bench_finds_what_a_power_cut_does(tmp_path):
