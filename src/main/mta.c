@@ -113,7 +113,9 @@ static bool is_worker_name(const char *name)
 {
 	unsigned number;
 
-	return name[0] == 'w' && read_number(name + 1, 999999, &number);
+	/* One name a worker: w7 and w007 would be two journals, and of one nobody would know. */
+	return name[0] == 'w' && read_number(name + 1, 999999, &number) &&
+		(name[1] != '0' || name[2] == '\0');
 }
 
 /* A descriptor that the supervisor left to us, and to none of our children. */

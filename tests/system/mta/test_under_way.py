@@ -174,6 +174,15 @@ def test_a_pool_without_a_source_is_told_once_a_minute(stack):
         assert len(s.world.ledger()) == 1
 
 
+def test_a_worker_has_one_name(stack):
+    """w7 and w007 would be two journals, and the supervisor looks for one."""
+    with stack() as s:
+        for name in ("w007", "w00", "w", "x1", "w1x", "w1000000"):
+            done = subprocess.run([MTA, "-c", s.write_config(), "--worker", name], capture_output=True, text=True, check=False,
+                                  timeout=30)
+            assert done.returncode == 64 and "no name of a worker" in done.stderr, name
+
+
 def test_jobs_of_a_pool_that_another_node_has_are_left_to_it(stack):
     """This one claims few of them, to say that it has no such pool."""
     with stack() as s, Node(s, "b", "127.0.5.2") as b:
