@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from worldlib import BUILD  # noqa: E402
 
 UNIT = BUILD / "packaging" / "penguin-mta.service"
+MAINTAIN = BUILD / "packaging" / "penguin-maintain.service"
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here: apt install systemd")
 
@@ -29,18 +30,21 @@ def seconds(text):
 
 
 @needs_systemd
-def test_systemd_understands_the_unit(tmp_path):
-    copy = tmp_path / "penguin-mta.service"
-    program = BUILD / "src" / "main" / "penguin-mta"
-    copy.write_text(re.sub(r"=\S+/penguin-mta -c", f"={program} -c", UNIT.read_text()))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, check=False)
-    own = [line for line in (done.stdout + done.stderr).splitlines() if "penguin-mta" in line]
+@pytest.mark.parametrize("unit", [UNIT, MAINTAIN, MAINTAIN.with_suffix(".timer")], ids=lambda unit: unit.name)
+def test_systemd_understands_the_unit(tmp_path, unit):
+    programs = BUILD / "src" / "main"
+    for each in (unit, MAINTAIN):  # a timer needs its service
+        text = re.sub(r"=\S+/(penguin-mta -c|penguinctl )", rf"={programs}/\1", each.read_text())
+        (tmp_path / each.name).write_text(text)
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", tmp_path / unit.name], capture_output=True, text=True, check=False)
+    own = [line for line in (done.stdout + done.stderr).splitlines() if "penguin-" in line]
     assert done.returncode == 0 and not own, done.stdout + done.stderr
 
 
 @needs_systemd
-def test_sup_U1_the_unit_is_closed():
-    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT], capture_output=True, text=True,
+@pytest.mark.parametrize("unit", [UNIT, MAINTAIN], ids=lambda unit: unit.name)
+def test_sup_U1_the_unit_is_closed(unit):
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", unit], capture_output=True, text=True,
                           check=True)
     score = re.search(r"Overall exposure level for \S+ ([\d.]+)", done.stdout)[1]
     assert float(score) <= 1.5, done.stdout
@@ -89,6 +93,9 @@ def test_what_is_installed_fits_together(tmp_path):
     program, config = re.search(r"^ExecStart=(\S+) -c (\S+)$", unit, re.M).groups()
     assert (tmp_path / program[1:]).stat().st_mode & 0o111
     assert (tmp_path / config[1:]).exists()
+    daily = one(tmp_path, "penguin-maintain.service").read_text()
+    assert (tmp_path / re.search(r"^ExecStart=/(\S+) maintain$", daily, re.M)[1]).stat().st_mode & 0o111
+    assert re.search(r"^EnvironmentFile=(\S+)/maintain.env$", daily, re.M)[1] == str(pathlib.Path(config).parent)
     directories = one(tmp_path, "tmpfiles.d/penguin-mta.conf").read_text()
     assert f"d {pathlib.Path(config).parent} 0750 root penguin-mta\n" in directories
     assert one(tmp_path, "sysusers.d/penguin-mta.conf").read_text().splitlines()[-1].startswith("u penguin-mta ")
