@@ -20,7 +20,7 @@
 
 #define JOBS_PER_CONNECTION 8 /* waiting jobs that are worth one more connection */
 #define SUSPENDED_HOLD_US (30 * TIME_SECOND_US) /* longer than this, jobs wait in Postgres */
-#define OVERFLOW_US (5 * TIME_SECOND_US)
+#define OVERFLOW_US (TIME_SECOND_US / 2)
 #define LOOK_AGAIN_US (TIME_SECOND_US / 10)
 #define UNREACHED_US (60 * TIME_SECOND_US)
 #define UNPROVEN_US TIME_SECOND_US /* by then most have answered */

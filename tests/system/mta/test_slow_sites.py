@@ -153,3 +153,24 @@ def test_a_provider_that_comes_back_is_soon_used_at_its_full_pace(stack, tmp_pat
         s.shop.account(campaign)
         full = taken[1999] - taken[999]
         assert taken[999] - returned <= 2 * full + 4, (taken[999] - returned, full)
+
+
+ONE_SITE = WORLD[:WORLD.index("hosts:")] + """
+hosts:
+  - {host: mx.post.test, address: 127.0.10.1}
+domains:
+  - {domain: "d[1-50].test", mx: "10 mx.post.test"}
+"""
+
+
+def test_a_fast_site_beyond_its_share_does_not_stand_still(stack):
+    """What has no room at its site goes back to Postgres, and comes again as soon as there is some."""
+    config = {"limits": {"jobs": 2000, "site_jobs_min": 100}, "default_site": {"connections": 20, "messages_per_connection": 1000}}
+    with stack(world=ONE_SITE, config=config, judge=False) as s:
+        campaign = s.campaign()
+        s.enqueue(campaign, [f"user{i}@d{i % 50 + 1}.test" for i in range(6000)])
+        s.start()
+        assert s.check(campaign) == {"delivered": 6000}
+        at = sorted(times(s.world))
+        assert max(b - a for a, b in zip(at, at[1:])) < (at[-1] - at[0]) / 4
+        s.stop()
