@@ -2,13 +2,16 @@
  * After a failover Postgres may have forgotten what others had claimed, sent and reported:
  * it waits here as if nobody had touched it.  Each worker finds that out of its own commits
  * with the next one (worker_beat.sql), and tells what its journal has at its next start.  So
- * whoever comes back to Postgres claims nothing before each other live worker has committed
- * something since, and while one of them has something to tell.
+ * whoever comes back to another server than before claims nothing before each other live
+ * worker has committed something since, and while one of them has something to tell.  A server
+ * is known by when it was started: one that ran on has forgotten nothing.
  *
  * Who has found something is waited for as long as its lease lasts.  Who is only silent may
  * be dead, so that has a bound.  A start waits only for the former.
  */
 #include "intake_private.h"
+
+#include <string.h>
 
 #include "base/log.h"
 #include "base/time.h"
@@ -17,7 +20,7 @@
 #define PATIENCE_US (15 * TIME_SECOND_US)
 #define SILENT_US (2 * TIME_SECOND_US) /* before it is said of anybody */
 
-enum { UNTOLD_NODE, UNTOLD_NAME, UNTOLD_TELLING };
+enum { UNTOLD_SERVER, UNTOLD_NODE, UNTOLD_NAME, UNTOLD_TELLING };
 
 bool caution_waits(const struct intake *intake)
 {
@@ -51,8 +54,12 @@ static void tell(struct intake *intake, const struct pg_answer *answer)
 	}
 }
 
-static void end(struct intake *intake)
+static void end(struct intake *intake, struct slice server)
 {
+	size_t n = slice_first(server, sizeof(intake->caution.server) - 1).n;
+
+	memcpy(intake->caution.server, server.p, n);
+	intake->caution.server[n] = '\0';
 	if (intake->caution.told) {
 		log_info(NULL, "claims_go_on", "%s", "");
 	}
@@ -64,7 +71,7 @@ static void end(struct intake *intake)
 static bool on_untold(struct intake *intake, const struct pg_answer *answer, void *context)
 {
 	struct caution *caution = &intake->caution;
-	bool silent;
+	bool over;
 
 	(void)context;
 	if (caution->state == CAUTION_NONE || caution->state == CAUTION_AWAY) {
@@ -75,9 +82,10 @@ static bool on_untold(struct intake *intake, const struct pg_answer *answer, voi
 		set_ask(intake, AGAIN_US);
 		return false;
 	}
-	silent = pg_rows(answer, 0) > 0 && !pg_bool(answer, 0, 0, UNTOLD_TELLING);
-	if (pg_rows(answer, 0) == 0 || (silent && back_us(intake) > PATIENCE_US)) {
-		end(intake);
+	over = pg_is_null(answer, 0, 0, UNTOLD_NODE) ||
+		(!pg_bool(answer, 0, 0, UNTOLD_TELLING) && back_us(intake) > PATIENCE_US);
+	if (over) {
+		end(intake, pg_text(answer, 0, 0, UNTOLD_SERVER));
 		return false;
 	}
 	tell(intake, answer);
@@ -100,6 +108,7 @@ static void ask(void *owner)
 	} else {
 		pg_add_null(request);
 	}
+	pg_add_text(request, slice_of(intake->caution.server));
 	intake_ask(intake, &request, PATIENCE_US, on_untold, NULL);
 }
 

@@ -45,6 +45,7 @@ struct caution {
 	enum caution_state state;
 	int64_t since_us; /* CLOCK_BOOTTIME: of CAUTION_BACK */
 	bool told;        /* that it waits */
+	char server[64];  /* the one that was known last, by when it was started; "" = none */
 	struct timer ask;
 };
 

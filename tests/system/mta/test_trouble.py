@@ -3,8 +3,8 @@ import json
 import time
 
 import pytest
-from mtalib import WORLD
-from penguin import uuid7
+from mtalib import WORLD, wait_for
+from penguin import Worker, uuid7
 
 
 def people(n, domains=50):
@@ -69,6 +69,24 @@ def test_postgres_away_in_mid_campaign_loses_nothing(stack):
             time.sleep(0.4)
         assert s.check(campaign) == {"delivered": 1500}
         s.stop()
+
+
+def test_behind_a_broken_connection_nobody_is_waited_for(stack):
+    """The server ran on, so it has forgotten nothing of what a worker that is silent had done."""
+    with stack() as s:
+        Worker(s.dsn, "w9")
+        campaign = s.campaign()
+        s.enqueue(campaign, ["ann@d1.test"])
+        s.start()
+        assert s.check(campaign) == {"delivered": 1}
+        s.shop.session.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                             " WHERE application_name = 'penguin-mta' AND datname = current_database()")
+        wait_for(lambda: s.log_text().count("postgres_up") == 2)
+        second = s.campaign()
+        s.enqueue(second, ["bob@d1.test"])
+        assert s.wait(second) == {"delivered": 1}
+        s.stop()
+        assert "claims_wait" not in s.log_text()
 
 
 def test_smtp_M14_a_lost_answer_to_the_dot_is_in_doubt_and_sent_again(stack):

@@ -26,16 +26,21 @@ def test_node_N5_each_beat_is_greater_and_says_whether_it_lives(shop, worker):
 def test_who_finds_that_something_is_forgotten_is_waited_for_until_it_has_told(database, shop, worker):
     other = Worker(database, "w2")
 
-    def untold(back_us):
-        return [(row["name"], row["telling"]) for row in other.session.run("worker_untold", other.id, back_us)]
+    def untold(back_us, server=None):
+        rows = other.session.run("worker_untold", other.id, back_us, server)
+        return [(row["name"], row["telling"]) for row in rows if row["node"]]
 
     assert untold(0) == [("w1", False)] and not untold(10**9), "it was heard of a moment ago"
+    (row, *_) = other.session.run("worker_untold", other.id, 0, "a server that was started yesterday")
+    assert row["name"] == "w1" and not untold(0, row["server"]), "a server that ran on has forgotten nothing"
     worker.session.run("worker_beat", worker.id, 1)
     assert not untold(10**7) and not untold(None), "it has found nothing"
     worker.session.run("worker_beat", worker.id, 9)
     worker.session.run("worker_beat", worker.id, 9)
     assert untold(10**9) == untold(None) == [("w1", True)]
-    assert not worker.session.run("worker_untold", worker.id, None), "not itself"
+    (row,) = worker.session.run("worker_untold", worker.id, None, None)
+    assert row["node"] is None, "not itself"
+    assert untold(10**9, row["server"]) == [("w1", True)], "also on the same server"
     again = Worker(database, "w1")
     again.session.run("worker_replace", again.id, "node", "w1", [worker.id], "m1")
     assert not untold(10**9), "whoever came after it has told"
