@@ -1,6 +1,7 @@
 -- Sends a job in quarantine after all: it waits again, in a batch of its own.  Its attempts
 -- go on two numbers higher, so that no earlier attempt is taken for evidence of the next; one
--- that was in doubt stays a possible duplicate.  Another crash is one too many.
+-- that was in doubt stays a possible duplicate.  Another crash is one too many, also of the
+-- worker that had set it aside.
 -- Not of a campaign that has ended: there it would fail once more, and unlisted.
 -- The attempt that says so has the id of the job's newest, a millisecond on, as doubt_end
 -- has it: of two who decide at once the second finds it there and does nothing.
@@ -37,7 +38,7 @@ WITH held AS MATERIALIZED (
 	RETURNING tenant_id, job_id, campaign_id
 ), freed AS (
 	UPDATE penguin.quarantine q
-	SET released_at = now(), crashes = least(q.crashes, 1)
+	SET released_at = now(), crashes = least(q.crashes, 1), worker = NULL
 	FROM decided d
 	WHERE q.tenant_id = d.tenant_id AND q.job_id = d.job_id
 ), counted AS (

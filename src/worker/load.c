@@ -369,7 +369,7 @@ void permits_overflow(struct permits *permits, const struct job *job)
 /* One more than fits where none does: a job larger than all the room must go some day. */
 static unsigned jobs_for(unsigned units, unsigned weight)
 {
-	return (units + weight - 1) / weight;
+	return units / weight + (units % weight > 0 ? 1 : 0);
 }
 
 /*

@@ -605,6 +605,21 @@ def released_and_cancelled(shop, worker):
     worker.session.query("DELETE FROM penguin.quarantine WHERE campaign_id = %s", campaign)
 
 
+def test_poison_P2_who_set_a_job_aside_may_die_of_it_as_well(shop, worker):
+    """It is the worker that the row names; what it dies of after the release is another crash."""
+    campaign = shop.campaign()
+    shop.enqueue(campaign, 1)
+    (batch,) = worker.claim(key(shop, 1))
+    (job,) = worker.jobs([batch])
+    for dead in (str(uuid.uuid4()), str(uuid.uuid4())):
+        worker.session.run("crash_add", shop.tenant, job["id"], campaign, dead, "sign")
+    assert worker.session.run("quarantine_add", worker.id, batch["token"], shop.tenant, batch["id"], job["id"], uuid7(),
+                              "two crashes", "sign", 0, now_us())
+    assert worker.session.run("quarantine_release", shop.tenant, job["id"], uuid7(), 3)
+    crash = [worker.session.run("crash_add", shop.tenant, job["id"], campaign, worker.id, "sign") for _ in range(2)]
+    assert crash == [[{"crashes": 2}], []]
+
+
 def test_quarantine(shop, worker):
     campaign = shop.campaign()
     shop.enqueue(campaign, 5)
