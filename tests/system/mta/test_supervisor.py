@@ -159,8 +159,10 @@ def test_sup_D1_a_drain_leaves_nothing_behind(stack):
         s.enqueue(campaign, people(800))
         s.start()
         s.wait(campaign, lambda a: len(s.world.ledger()) >= 50)
+        before = len(s.world.ledger())
         s.stop()
         account = s.account(campaign)
+        assert len(s.world.ledger()) < before + 300, "what only waits for its turn is given back"
         assert account["delivered"] == len(s.world.ledger()) < 800 and not account.get("in_doubt")
         assert account["waiting"] == 800 - account["delivered"]
         assert not s.processes() and not flagged(s, campaign)
