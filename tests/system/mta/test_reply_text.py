@@ -104,7 +104,8 @@ def self_check(s, campaign, jobs, attempts):
     log = s.directory / "delivery.log"
     assert len(console(s, "log", log).splitlines()) == len(jobs)
     followed = console(s, "log", log, "--follow", until=b"%n%99999x ${jndi:ldap://x} `id` $(id)\n")
-    assert all(re.match("20..-..-..T", line) for line in followed.splitlines()), followed
+    whole = followed[:followed.rindex("\n")]  # it was ended within a line
+    assert all(re.match("20..-..-..T", line) for line in whole.splitlines()), followed
     assert {line["id"] for line in rows(console(s, "log", log, "--json"))} == set(jobs)
     for job, name in jobs.items():
         if name.startswith("rcpt-bounce"):
